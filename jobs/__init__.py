@@ -1,0 +1,1 @@
+"""Lumen's workers: what takes longer than a request may, and what runs by the clock."""

@@ -1,0 +1,1 @@
+"""Lumen's web room: domains, the edges they are reached by, and the kernel they share."""

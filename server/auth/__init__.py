@@ -1,0 +1,1 @@
+"""Signing in: passwords, tokens, and the families of refresh tokens."""

@@ -1,0 +1,1 @@
+"""Who did what to an item, and the counters that are folded from it."""

@@ -1,0 +1,1 @@
+"""Feeds: sessions, their ledgers, slides and cards, over REST and over channels."""

@@ -1,0 +1,1 @@
+"""Items: everything that can be in a feed, their identity and their embeddings."""

@@ -1,0 +1,1 @@
+"""What three or more domains need, and that knows none of them."""

@@ -1,0 +1,88 @@
+"""Events that leave with the transaction that made them true, at least once.
+
+`emit` writes a row beside the change. The relay, in the worker group, gives every row to each
+consumer of its topic; a consumer's effect in the database commits together with its mark in the
+inbox, so it happens once however often the row is tried. A row stays until all have taken it.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, ClassVar
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Column, DateTime, Index, Integer, Table, Text, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+
+from server.kernel.database import Db, metadata
+from server.kernel.ids import new_id
+from server.kernel.services import Services
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", PG_UUID, primary_key=True),
+    Column("topic", Text, nullable=False),
+    # Rows of one key are delivered in order.
+    Column("key", Text, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    # A row that no attempt could deliver: kept for a person to see, out of the others' way.
+    Column("parked_at", DateTime(timezone=True)),
+    Column("error", Text),
+    Index("ix_outbox_pending", "id", postgresql_where=text("parked_at is null")),
+    Index("ix_outbox_key", "key", "id"),
+    schema="ops",
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("consumer", Text, primary_key=True),
+    Column("event_id", PG_UUID, primary_key=True),
+    Column("taken_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    schema="ops",
+)
+
+
+class Event(Struct, frozen=True):
+    """Something that happened; a subclass names its topic, as `post.created`, and its facts."""
+
+    topic: ClassVar[str]
+
+
+class Reaction(Struct, frozen=True):
+    """What a consumer does when it is told of a topic.
+
+    `run` gets the services, the open transaction and the event. What it writes happens once;
+    what it pushes may be repeated, so a push must be harmless twice.
+    """
+
+    consumer: str
+    event: type[Event]
+    run: Callable[[Services, Db, Any], Awaitable[None]]
+
+
+async def emit(db: Db, event: Event, *, key: UUID | str) -> UUID:
+    """Write an event into the transaction; it is told to others only if that commits."""
+    event_id = new_id()
+    await db.execute(
+        outbox.insert().values(
+            id=event_id,
+            topic=event.topic,
+            key=str(key),
+            payload=msgspec.to_builtins(event),
+        )
+    )
+    return event_id
+
+
+def by_topic(reactions: Sequence[Reaction]) -> dict[str, list[Reaction]]:
+    """Group reactions by the topic they wait for."""
+    grouped: dict[str, list[Reaction]] = {}
+    for reaction in reactions:
+        grouped.setdefault(reaction.event.topic, []).append(reaction)
+    return grouped

@@ -1,0 +1,62 @@
+"""What the edges open: the one bag of connections of a process, built by its root."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from server.kernel.bell import Bell
+from server.kernel.clock import Clock
+from server.kernel.database import Database, Db
+from server.kernel.queue import JobQueue
+from server.kernel.storage import Storage
+
+
+class Publishes(Protocol):
+    """Tells every open screen on a topic: an endpoint of realtime, or a publisher of it."""
+
+    async def broadcast(self, topic: str, event: str, payload: object) -> None:
+        """Send an event to all who joined the topic, on every node."""
+        ...
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """The settings that rules depend on."""
+
+    secret: str
+    public_url: str | None = None
+    access_token_seconds: float = 900.0
+    refresh_token_seconds: float = 2592000.0
+    secure_cookies: bool = False
+    feed_window: int = 3
+    feed_debug: bool = False
+    rate_limits: bool = True
+    fetch_private_addresses: bool = False
+    trusted_proxies: tuple[str, ...] = ()
+
+
+class Services(Struct, frozen=True, kw_only=True):
+    """Everything an edge may reach; what it hands on are the parts an action needs."""
+
+    policy: Policy
+    database: Database
+    redis: Redis
+    publisher: Publishes
+    storage: Storage
+    queue: JobQueue
+    clock: Clock
+    bell: Bell
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Db]:
+        """Open a transaction; once it has committed, fold and relay are woken."""
+        async with self.database.begin() as db:
+            yield db
+        self.bell.ring()
+
+    def with_publisher(self, publisher: Publishes) -> "Services":
+        """Give the same services, telling screens through another publisher."""
+        return msgspec.structs.replace(self, publisher=publisher)

@@ -1,0 +1,1 @@
+"""Arithmetic on candidates: which are shown together, and in what order. Nothing here waits."""

@@ -1,0 +1,139 @@
+"""Every setting of Lumen: its name in the environment, its type, its default and its meaning.
+
+Settings are one frozen value, read once by a process's root and handed down as an argument.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+from urllib.parse import urlsplit
+
+import msgspec
+from dotenv import dotenv_values
+from msgspec import Meta, Struct
+
+
+class SettingsError(ValueError):
+    """A setting cannot be used; the sentence names the variable and what would be right."""
+
+
+Seconds = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+
+
+def _says(description: str) -> Meta:
+    return Meta(description=description)
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What the operator decides; the variable is the field's name in capitals."""
+
+    host: Annotated[str, _says("The address that the web server listens on.")] = "127.0.0.1"
+    port: Annotated[Port, _says("The port that the web server listens on.")] = 8080
+    lumen_home: Annotated[str, _says("Where embedded data, media and models are kept.")] = ".lumen"
+    public_url: Annotated[
+        str | None, _says("How readers reach the server, for links that leave it.")
+    ] = None
+
+    database_url: Annotated[
+        str | None, _says("PostgreSQL with pgvector; unset, `lumen dev` starts its own.")
+    ] = None
+    database_listen_url: Annotated[
+        str | None, _says("A direct URL for LISTEN where a transaction pooler stands in between.")
+    ] = None
+    database_pool: Annotated[Count, _says("Most connections of one process to PostgreSQL.")] = 25
+    redis_url: Annotated[str | None, _says("Redis; unset, `lumen dev` starts its own.")] = None
+
+    secret_key: Annotated[
+        str | None, _says("At least 32 characters; signs tokens, cursors and links.")
+    ] = None
+    access_token_seconds: Annotated[Seconds, _says("How long an access token is good.")] = 900.0
+    refresh_token_seconds: Annotated[Seconds, _says("How long a sign-in lasts unused.")] = 2592000.0
+    secure_cookies: Annotated[bool, _says("Send cookies over HTTPS only.")] = False
+    trusted_proxies: Annotated[
+        str, _says("Comma-separated networks whose forwarded client address is believed.")
+    ] = ""
+    cors_origins: Annotated[
+        str, _says("Comma-separated origins that may call the API from a browser.")
+    ] = ""
+
+    storage: Annotated[Literal["disk", "s3"], _says("Where media are kept.")] = "disk"
+    s3_bucket: Annotated[str | None, _says("The bucket, with STORAGE=s3.")] = None
+    s3_endpoint_url: Annotated[str | None, _says("The S3 endpoint, unless it is AWS.")] = None
+    s3_region: Annotated[str, _says("The S3 region.")] = "auto"
+    s3_access_key_id: Annotated[str | None, _says("The S3 access key.")] = None
+    s3_secret_access_key: Annotated[str | None, _says("The S3 secret.")] = None
+
+    embedding_engine: Annotated[
+        Literal["onnx", "torch"], _says("What computes embeddings; torch needs the extra.")
+    ] = "onnx"
+    fetch_private_addresses: Annotated[
+        bool, _says("Development only: let sources be fetched from loopback addresses.")
+    ] = False
+    feed_window: Annotated[Count, _says("Slides pushed ahead of the reader's last ack.")] = 3
+    feed_debug: Annotated[bool, _says("Say on each slide why it was chosen.")] = False
+    rate_limits: Annotated[bool, _says("Limit requests by address and by user.")] = True
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], _says("The least severe line logged.")
+    ] = "info"
+    log_format: Annotated[Literal["json", "text"], _says("How log lines are written.")] = "json"
+
+    @property
+    def home(self) -> Path:
+        """The data folder as an absolute path."""
+        return Path(self.lumen_home).expanduser().resolve()
+
+
+def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Settings:
+    """Read the settings from a `.env` file, if there is one, and the environment, which wins.
+
+    Raises:
+        SettingsError: a value does not fit; the message names the variable.
+
+    """
+    given = dict(dotenv_values(dotenv)) if dotenv is not None and dotenv.is_file() else {}
+    given |= os.environ if environ is None else environ
+    known = {name.upper(): name for name in Settings.__struct_fields__}
+    # An empty value is how shells and compose files say "not set".
+    raw = {known[name]: value for name, value in given.items() if name in known and value}
+    values: dict[str, Any] = {name: _value(name, text) for name, text in raw.items()}
+    return _checked(Settings(**values))
+
+
+def _value(name: str, text: str) -> Any:
+    kind = _TYPES[name]
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{name.upper()}={text!r} cannot be used: {error}.") from error
+
+
+_TYPES = get_type_hints(Settings, include_extras=True)
+_LEAST_SECRET = 32
+
+
+def _checked(settings: Settings) -> Settings:
+    if settings.secret_key is not None and len(settings.secret_key) < _LEAST_SECRET:
+        raise SettingsError(f"SECRET_KEY is too short: give it {_LEAST_SECRET} characters or more.")
+    if settings.storage == "s3" and not settings.s3_bucket:
+        raise SettingsError("STORAGE=s3 needs S3_BUCKET, the name of the bucket.")
+    if settings.redis_url and urlsplit(settings.redis_url).scheme not in {"redis", "rediss"}:
+        raise SettingsError("REDIS_URL must begin with redis:// or rediss://.")
+    for name in ("database_url", "database_listen_url"):
+        given = getattr(settings, name)
+        if given and urlsplit(given).scheme not in {"postgres", "postgresql"}:
+            raise SettingsError(f"{name.upper()} must begin with postgres:// or postgresql://.")
+    return settings
+
+
+def table() -> list[tuple[str, str, str]]:
+    """Every setting as (variable, default, meaning), for the README and `lumen doctor`."""
+    rows = []
+    for field in msgspec.structs.fields(Settings):
+        hint = _TYPES[field.name]
+        meaning = next(m.description for m in hint.__metadata__ if m.description)
+        default = "" if field.default is None else str(field.default)
+        rows.append((field.name.upper(), default, meaning))
+    return rows

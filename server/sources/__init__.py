@@ -1,0 +1,1 @@
+"""Where items come from: feeds, how politely they are fetched, and how they fare."""

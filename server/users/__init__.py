@@ -1,0 +1,1 @@
+"""People: who they are, and what others may know of them."""
