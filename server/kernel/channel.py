@@ -1,0 +1,99 @@
+"""The channel edge: payloads to structs on the way in, refusals to reasons on the way out."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ClassVar, TypeAlias
+
+import msgspec
+from msgspec import Struct
+from typing_extensions import override
+
+from realtime import Channel, Error, Ok, Refused, Socket, Stop
+from server.kernel.endpoint import Access, Nothing, check_access
+from server.kernel.problems import Malformed, Problem
+from server.kernel.services import Services
+from server.kernel.viewer import Viewer
+
+Handles: TypeAlias = Callable[[Any, Any], Awaitable[Any]]
+
+
+class On(Struct, frozen=True):
+    """What an event takes, who may send it, and the method that handles it.
+
+    The method gets the channel and the decoded payload; what it returns is the reply's response,
+    `None` an empty one.
+    """
+
+    takes: type
+    handle: Handles
+    access: Access = "anyone"
+    returns: Any = None
+
+
+class ViewerSocket(Socket):
+    """A socket that knows who opened it and what its channels may reach."""
+
+    services: Services
+    viewer: Viewer
+
+
+class TypedChannel(Channel):
+    """A channel whose events are a table, from which it is documented as well."""
+
+    # What a join takes and answers, what clients may send, what the server sends.
+    joins: ClassVar[type] = Nothing
+    join_returns: ClassVar[Any] = None
+    handles: ClassVar[Mapping[str, On]] = {}
+    pushes: ClassVar[Mapping[str, Any]] = {}
+
+    @property
+    def viewer_socket(self) -> ViewerSocket:
+        """The socket, as the kind it is."""
+        assert isinstance(self.socket, ViewerSocket)  # noqa: S101 - for the type checker
+        return self.socket
+
+    @property
+    def services(self) -> Services:
+        """What the channel's actions may be given."""
+        return self.viewer_socket.services
+
+    @property
+    def viewer(self) -> Viewer:
+        """Who is at the other end; it may sign in while the socket is open."""
+        return self.viewer_socket.viewer
+
+    async def joined(self, params: Any) -> Any:
+        """Let the viewer in with the decoded params and give the reply's response."""
+        raise NotImplementedError
+
+    @override
+    async def join(self, params: Any) -> Any:
+        try:
+            return await self.joined(_decode(params, self.joins, "join"))
+        except Problem as problem:
+            raise refusal(problem) from problem
+
+    @override
+    async def handle_in(self, event: str, payload: Any) -> Ok | Error | Stop | None:
+        on = self.handles.get(event)
+        if on is None:
+            known = ", ".join(sorted(self.handles))
+            return Error({"reason": "unknown_event", "detail": f"This topic knows {known}."})
+        try:
+            check_access(on.access, self.viewer)
+            result = await on.handle(self, _decode(payload, on.takes, event))
+        except Problem as problem:
+            raise refusal(problem) from problem
+        return Ok({} if result is None else result)
+
+
+def refusal(problem: Problem) -> Refused:
+    """Tell a refusal as a channel does."""
+    detail = {"detail": problem.detail or problem.title()}
+    return Refused(problem.reason(), **detail, **problem.more)
+
+
+def _decode(payload: Any, kind: type, event: str) -> Any:
+    try:
+        return msgspec.convert(payload, kind)
+    except msgspec.ValidationError as error:
+        raise Malformed(f"In {event}: {error}.") from error

@@ -1,0 +1,147 @@
+"""Takes events out of the outbox and to their consumers, in order for each key.
+
+One relay runs at a time, by lease; a second one would do no harm, for the inbox lets each effect
+happen once. A row that fails is tried again with growing pauses, its key waiting behind it, and is
+parked after `ATTEMPTS`, where an operator sees it.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import text
+
+from server.kernel.database import Db
+from server.kernel.outbox import Event, Reaction
+from server.kernel.services import Services
+
+BATCH = 200
+ATTEMPTS = 12
+POLL_SECONDS = 0.25
+
+# Only the oldest unparked row of a key is taken, and only when its time has come: so a key keeps
+# its order, and a row that waits for its next attempt holds nobody else's up.
+_PENDING = text(
+    """
+    select o.id, o.topic, o.key, o.payload, o.attempts, o.created_at
+    from ops.outbox o
+    where o.parked_at is null and o.next_attempt_at <= now()
+      and not exists (
+        select 1 from ops.outbox earlier
+        where earlier.key = o.key and earlier.id < o.id
+          and earlier.parked_at is null and earlier.next_attempt_at > now())
+    order by o.id
+    limit :batch
+    """
+)
+_TAKE = text(
+    """
+    insert into ops.inbox (consumer, event_id) values (:consumer, :event_id)
+    on conflict do nothing returning 1
+    """
+)
+_DONE = text("delete from ops.outbox where id = :id")
+_FAILED = text(
+    """
+    update ops.outbox
+    set attempts = attempts + 1, error = :error, next_attempt_at = now() + :pause,
+        parked_at = case when attempts + 1 >= :most then now() end
+    where id = :id
+    """
+)
+_LAG = text(
+    """
+    select count(*) filter (where parked_at is null),
+           count(*) filter (where parked_at is not null),
+           coalesce(extract(epoch from now() - min(created_at) filter (where parked_at is null)), 0)
+    from ops.outbox
+    """
+)
+_FORGET = text("delete from ops.inbox where taken_at < now() - :age")
+
+
+class Lag(Struct, frozen=True):
+    """How the outbox stands: rows that wait, rows that were parked, the age of the oldest."""
+
+    waiting: int
+    parked: int
+    oldest_seconds: float
+
+
+class Relay:
+    """Delivers what is in the outbox."""
+
+    def __init__(self, services: Services, reactions: Mapping[str, Sequence[Reaction]]) -> None:
+        self._services = services
+        self._reactions = reactions
+
+    async def run(self, heard: asyncio.Event) -> None:
+        """Deliver for as long as the task lives, woken by the bell and by the poll."""
+        while True:
+            heard.clear()
+            if await self.deliver() == 0:
+                await wait_for(heard, POLL_SECONDS)
+
+    async def deliver(self) -> int:
+        """Deliver one batch and say how many rows were done with."""
+        async with self._services.database.read() as db:
+            rows = (await db.execute(_PENDING, {"batch": BATCH})).all()
+        failed: set[str] = set()
+        done = 0
+        for row in rows:
+            if row.key in failed:
+                continue
+            if await self._deliver_row(row):
+                done += 1
+            else:
+                failed.add(row.key)
+        return done
+
+    async def _deliver_row(self, row: Any) -> bool:
+        try:
+            for reaction in self._reactions.get(row.topic, ()):
+                await self._tell(reaction, row.id, row.payload)
+        except Exception as error:  # noqa: BLE001 - a supervisor: one bad event stops no other
+            await self._put_off(row, error)
+            return False
+        async with self._services.database.begin() as db:
+            await db.execute(_DONE, {"id": row.id})
+        return True
+
+    async def _tell(self, reaction: Reaction, event_id: UUID, payload: Any) -> None:
+        event: Event = msgspec.convert(payload, reaction.event)
+        async with self._services.database.begin() as db:
+            mark = {"consumer": reaction.consumer, "event_id": event_id}
+            if (await db.execute(_TAKE, mark)).first() is None:
+                return
+            await reaction.run(self._services, db, event)
+
+    async def _put_off(self, row: Any, error: Exception) -> None:
+        pause = timedelta(seconds=min(300.0, 0.2 * 2**row.attempts))
+        said = {"error": f"{type(error).__name__}: {error}"[:500], "pause": pause}
+        async with self._services.database.begin() as db:
+            await db.execute(_FAILED, {"id": row.id, "most": ATTEMPTS, **said})
+
+
+async def lag(db: Db) -> Lag:
+    """Measure the outbox."""
+    row = (await db.execute(_LAG)).one()
+    return Lag(waiting=row[0], parked=row[1], oldest_seconds=float(row[2]))
+
+
+async def forget(db: Db, age: timedelta = timedelta(days=7)) -> None:
+    """Drop inbox marks so old that their events cannot come again."""
+    await db.execute(_FORGET, {"age": age})
+
+
+async def wait_for(event: asyncio.Event, seconds: float) -> None:
+    """Wait until the event is set, but no longer than some seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return
