@@ -1,0 +1,17 @@
+"""The modules that hold the jobs of each queue: a worker imports those of its own queues only."""
+
+from collections.abc import Iterable
+from importlib import import_module
+
+MODULES: dict[str, tuple[str, ...]] = {
+    "ingest": ("jobs.ingest.refresh", "jobs.ingest.demo"),
+    "embed": ("jobs.embed.job", "jobs.cards.poster_job"),
+    "cards": ("jobs.cards.render_job",),
+}
+
+
+def load(queues: Iterable[str]) -> None:
+    """Import what does the jobs of these queues, so that each is registered."""
+    for queue in queues:
+        for module in MODULES[queue]:
+            import_module(module)
