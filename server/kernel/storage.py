@@ -1,12 +1,31 @@
 """Where media bytes lie: a port with two adapters, and links that are signed and end."""
 
-from datetime import timedelta
-from pathlib import Path
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePosixPath
 from typing import Protocol
+
+# A key's suffix says what it is, so that a file served from disk and an object in a bucket have
+# the same type.
+MIMES = {
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".mp4": "video/mp4",
+    ".mov": "video/quicktime",
+    ".webm": "video/webm",
+    ".vtt": "text/vtt",
+}
+# A link is good until the end of the day after the one on which it was asked for, so that it is
+# the same text all day and good for a day at least.
+LINK_DAYS = 2
+LONGEST_KEY = 200
+
+_KEY = re.compile(r"[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)*")
 
 
 class Storage(Protocol):
-    """Keeps objects by key; keys are made of `a-z0-9/-._` and never come from a client."""
+    """Keeps objects by key; keys are made of `a-z0-9/-._`, end in one of `MIMES`, and are ours."""
 
     async def put_file(self, key: str, path: Path, *, mime: str) -> None:
         """Store a file under a key, whole or not at all."""
@@ -35,3 +54,39 @@ class Storage(Protocol):
     def upload_url(self, key: str, *, mime: str, size: int, lifetime: timedelta) -> str:
         """Give a link that takes exactly this many bytes of this type by PUT."""
         ...
+
+
+class BadKey(ValueError):
+    """The key is not one of ours."""
+
+
+def checked(key: str, mime: str | None = None) -> str:
+    """Give the key back if it is one, and of that type.
+
+    Raises:
+        BadKey: it has other characters, a hidden part, no known suffix, or is too long.
+
+    """
+    if len(key) > LONGEST_KEY or _KEY.fullmatch(key) is None:
+        raise BadKey(f"{key[:60]!r} is not a storage key.")
+    if mime_of(key) != (mime or mime_of(key)):
+        raise BadKey(f"The key {key!r} is of {mime_of(key)}, not of {mime}.")
+    return key
+
+
+def mime_of(key: str) -> str:
+    """Tell the type of an object from its key.
+
+    Raises:
+        BadKey: the key ends in no suffix that is known.
+
+    """
+    suffix = PurePosixPath(key).suffix
+    if suffix not in MIMES:
+        raise BadKey(f"{key[:60]!r} does not end in one of {', '.join(MIMES)}.")
+    return MIMES[suffix]
+
+
+def day_of(moment: datetime) -> datetime:
+    """Give the midnight (UTC) from which the links of that day count."""
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,0 +1,171 @@
+"""Objects as files below one folder, served by the web process itself under signed links."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote, urlencode
+
+from msgspec import Struct
+
+from server.kernel.clock import Clock
+from server.kernel.signing import SIGNATURE_BYTES, key_for
+from server.kernel.storage import LINK_DAYS, checked, day_of
+
+# Where the web process serves the files.
+PREFIX = "/media/"
+_PARTS = ".parts"
+
+
+class Grant(Struct, frozen=True, kw_only=True, rename={"expires": "e", "size": "n", "mime": "t"}):
+    """What a link allows until when: to read a key, or to write so many bytes of a type to it."""
+
+    expires: int
+    size: int | None = None
+    mime: str | None = None
+
+
+class WrongSize(ValueError):
+    """Other than the signed number of bytes arrived."""
+
+
+class DiskStorage:
+    """Keeps objects below a folder; a file appears under its key only when it is whole."""
+
+    def __init__(self, folder: Path, *, secret: str, clock: Clock, public_url: str = "") -> None:
+        self._folder = folder
+        self._secret = key_for(secret, "media")
+        self._clock = clock
+        self._public_url = public_url.rstrip("/")
+
+    async def put_file(self, key: str, path: Path, *, mime: str) -> None:
+        """Store a file under a key, whole or not at all."""
+
+        def fill(part: BinaryIO) -> None:
+            with path.open("rb") as source:
+                shutil.copyfileobj(source, part, 1 << 20)
+
+        await asyncio.to_thread(self._write, checked(key, mime), fill)
+
+    async def put(self, key: str, content: bytes, *, mime: str) -> None:
+        """Store bytes under a key, whole or not at all."""
+
+        def fill(part: BinaryIO) -> None:
+            part.write(content)
+
+        await asyncio.to_thread(self._write, checked(key, mime), fill)
+
+    async def receive(self, key: str, chunks: AsyncIterator[bytes], *, size: int) -> None:
+        """Store what arrives in pieces, if it is exactly so many bytes.
+
+        Raises:
+            WrongSize: it is more or fewer; nothing is stored.
+
+        """
+        part = await asyncio.to_thread(self._open_part)
+        try:
+            arrived = 0
+            async for chunk in chunks:
+                arrived += len(chunk)
+                if arrived > size:
+                    break
+                await asyncio.to_thread(part.write, chunk)
+            if arrived != size:
+                raise WrongSize(f"{size} bytes were announced, another number came.")
+            await asyncio.to_thread(self._keep, part, checked(key))
+        finally:
+            await asyncio.to_thread(_discard, part)
+
+    async def get(self, key: str) -> bytes:
+        """Read an object; `KeyError` when there is none."""
+        try:
+            return await asyncio.to_thread(self.path(key).read_bytes)
+        except FileNotFoundError:
+            raise KeyError(key) from None
+
+    async def exists(self, key: str) -> bool:
+        """Say whether there is such an object."""
+        return await asyncio.to_thread(self.path(key).is_file)
+
+    async def delete(self, key: str) -> None:
+        """Remove an object; nothing happens when there is none."""
+        await asyncio.to_thread(self.path(key).unlink, missing_ok=True)
+
+    def url(self, key: str) -> str:
+        """Give a link that reads the object, the same all day so that caches work."""
+        ends = day_of(self._clock.now()) + timedelta(days=LINK_DAYS)
+        return self._link("GET", checked(key), Grant(expires=int(ends.timestamp())))
+
+    def upload_url(self, key: str, *, mime: str, size: int, lifetime: timedelta) -> str:
+        """Give a link that takes exactly this many bytes of this type by PUT."""
+        ends = self._clock.now() + lifetime
+        grant = Grant(expires=int(ends.timestamp()), size=size, mime=mime)
+        return self._link("PUT", checked(key, mime), grant)
+
+    def path(self, key: str) -> Path:
+        """Give the file of a key, there or not."""
+        return self._folder / checked(key)
+
+    def allows(self, method: str, key: str, grant: Grant, signature: str) -> bool:
+        """Say whether a link was signed by us for this, and has not ended."""
+        if not hmac.compare_digest(self._signature(method, key, grant), signature.encode()):
+            return False
+        return datetime.fromtimestamp(grant.expires, UTC) > self._clock.now()
+
+    def _link(self, method: str, key: str, grant: Grant) -> str:
+        asked = {"e": grant.expires, "n": grant.size, "t": grant.mime}
+        query = {name: value for name, value in asked.items() if value is not None}
+        query["s"] = self._signature(method, key, grant).decode()
+        return f"{self._public_url}{PREFIX}{quote(key)}?{urlencode(query)}"
+
+    def _signature(self, method: str, key: str, grant: Grant) -> bytes:
+        signed = f"{method}\n{key}\n{grant.expires}\n{grant.size}\n{grant.mime}"
+        digest = hmac.digest(self._secret, signed.encode(), hashlib.sha256)
+        return base64.urlsafe_b64encode(digest[:SIGNATURE_BYTES]).rstrip(b"=")
+
+    def _write(self, key: str, fill: Callable[[BinaryIO], None]) -> None:
+        part = self._open_part()
+        try:
+            fill(part)
+            self._keep(part, key)
+        finally:
+            _discard(part)
+
+    def _open_part(self) -> BinaryIO:
+        # Beside the objects, so that the rename stays in one file system; no key begins with a dot.
+        parts = self._folder / _PARTS
+        parts.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=parts)
+        os.fchmod(handle, 0o644)
+        os.close(handle)
+        return Path(name).open("wb")
+
+    def _keep(self, part: BinaryIO, key: str) -> None:
+        part.flush()
+        os.fsync(part.fileno())
+        path = self._folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Path(part.name).replace(path)
+        _sync_folder(path.parent)
+
+
+def _discard(part: BinaryIO) -> None:
+    """Close what is being written, and remove it unless it became an object."""
+    part.close()
+    Path(part.name).unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

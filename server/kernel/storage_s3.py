@@ -1,0 +1,168 @@
+"""Objects in an S3-compatible bucket, by boto3 in a few threads of its own."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from server.kernel.clock import Clock
+from server.kernel.s3_links import Address, signed_link
+from server.kernel.storage import LINK_DAYS, checked, day_of, mime_of
+
+# Transfers at once in one process; more wait their turn.
+THREADS = 8
+_IMMUTABLE = "public, max-age=31536000, immutable"
+_ABSENT = {"404", "NoSuchKey", "NotFound"}
+
+_T = TypeVar("_T")
+
+
+class S3Storage:
+    """Keeps objects in one bucket; readers fetch them from there by signed links."""
+
+    def __init__(
+        self,
+        bucket: str,
+        *,
+        access_key_id: str,
+        secret_access_key: str,
+        region: str,
+        clock: Clock,
+        endpoint_url: str | None = None,
+    ) -> None:
+        self._bucket = bucket
+        self._clock = clock
+        # "auto" is what other hosts call their only region; AWS has none of that name.
+        region = "us-east-1" if region == "auto" and not endpoint_url else region
+        own = endpoint_url or f"https://s3.{region}.amazonaws.com"
+        # Only AWS itself is sure to resolve a bucket as a host name.
+        url = (
+            f"{own.rstrip('/')}/{bucket}"
+            if endpoint_url
+            else f"https://{bucket}.s3.{region}.amazonaws.com"
+        )
+        self._address = Address(
+            url=url,
+            region=region,
+            access_key_id=access_key_id,
+            secret_access_key=secret_access_key,
+        )
+        self._client: Any = boto3.client(
+            "s3",
+            endpoint_url=own,
+            region_name=region,
+            aws_access_key_id=access_key_id,
+            aws_secret_access_key=secret_access_key,
+            config=Config(
+                signature_version="s3v4",
+                s3={"addressing_style": "path" if endpoint_url else "virtual"},
+                max_pool_connections=THREADS,
+                connect_timeout=5,
+                read_timeout=30,
+                retries={"max_attempts": 3, "mode": "standard"},
+                # Servers other than AWS answer ranges with checksums that botocore then refuses.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
+
+    async def put_file(self, key: str, path: Path, *, mime: str) -> None:
+        """Store a file under a key, whole or not at all."""
+        checked(key, mime)
+
+        def send() -> None:
+            with path.open("rb") as file:
+                self._put(key, file, mime)
+
+        await self._in_thread(send)
+
+    async def put(self, key: str, content: bytes, *, mime: str) -> None:
+        """Store bytes under a key, whole or not at all."""
+        await self._in_thread(partial(self._put, checked(key, mime), content, mime))
+
+    async def get(self, key: str) -> bytes:
+        """Read an object; `KeyError` when there is none."""
+        checked(key)
+
+        def receive() -> bytes:
+            answer = self._client.get_object(Bucket=self._bucket, Key=key)
+            with answer["Body"] as body:
+                content: bytes = body.read()
+            return content
+
+        try:
+            return await self._in_thread(receive)
+        except ClientError as error:
+            if _is_absence(error):
+                raise KeyError(key) from None
+            raise
+
+    async def exists(self, key: str) -> bool:
+        """Say whether there is such an object."""
+        checked(key)
+        try:
+            await self._in_thread(partial(self._client.head_object, Bucket=self._bucket, Key=key))
+        except ClientError as error:
+            if _is_absence(error):
+                return False
+            raise
+        return True
+
+    async def delete(self, key: str) -> None:
+        """Remove an object; nothing happens when there is none."""
+        checked(key)
+        try:
+            await self._in_thread(partial(self._client.delete_object, Bucket=self._bucket, Key=key))
+        except ClientError as error:
+            if not _is_absence(error):
+                raise
+
+    def url(self, key: str) -> str:
+        """Give a link that reads the object, the same all day so that caches work."""
+        return signed_link(
+            self._address,
+            "GET",
+            checked(key),
+            signed_at=day_of(self._clock.now()),
+            lifetime=timedelta(days=LINK_DAYS),
+        )
+
+    def upload_url(self, key: str, *, mime: str, size: int, lifetime: timedelta) -> str:
+        """Give a link that takes exactly this many bytes of this type by PUT."""
+        return signed_link(
+            self._address,
+            "PUT",
+            checked(key, mime),
+            signed_at=self._clock.now(),
+            lifetime=lifetime,
+            headers={"content-length": str(size), "content-type": mime_of(key)},
+        )
+
+    def close(self) -> None:
+        """End the threads and their connections."""
+        self._threads.shutdown(cancel_futures=True)
+        self._client.close()
+
+    def _put(self, key: str, body: Any, mime: str) -> None:
+        self._client.put_object(
+            Bucket=self._bucket,
+            Key=key,
+            Body=body,
+            ContentType=mime,
+            CacheControl=_IMMUTABLE,
+        )
+
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _is_absence(error: ClientError) -> bool:
+    return str(error.response.get("Error", {}).get("Code")) in _ABSENT
