@@ -22,6 +22,13 @@ class Task(Struct, frozen=True):
     retry_seconds: tuple[int, ...] = (1, 5, 30)
 
 
+class Depth(Struct, frozen=True):
+    """How a queue stands: jobs that wait, and jobs that failed for good."""
+
+    waiting: int
+    failed: int
+
+
 class JobQueue(Protocol):
     """Takes jobs; the same job id is queued once, until it is done."""
 
@@ -31,4 +38,8 @@ class JobQueue(Protocol):
 
     async def enqueue_many(self, task: Task, jobs: Sequence[tuple[str, Struct]]) -> int:
         """Queue (job id, arguments) in one round trip; says how many were new."""
+        ...
+
+    async def depths(self) -> dict[str, Depth]:
+        """Say how every queue stands."""
         ...

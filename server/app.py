@@ -1,0 +1,176 @@
+"""Puts the app together: services, the realtime endpoint, routes, the page, the documents."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from realtime.pubsub.redis import RedisPubSub
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from realtime import ConnectInfo, Endpoint, Socket
+from realtime.telemetry import Telemetry
+from server import documents, health, observability
+from server.auth import identify_request
+from server.bootstrap import required_urls, services_of
+from server.catalog import CHANNELS, OPERATIONS
+from server.feed import node as feed_node
+from server.front import Front
+from server.kernel.endpoint import Edge, Operation, problem_response
+from server.kernel.problems import NotFound, Problem
+from server.kernel.services import Services
+from server.settings import Settings
+from server.socket import UserSocket
+
+STATIC = Path(__file__).parent / "static"
+# npm's own file, from wherever npm put it: beside the project, or in the image.
+PHOENIX = Path(__file__).parents[1] / "node_modules" / "phoenix" / "priv" / "static" / "phoenix.mjs"
+WEBSOCKET_PATH = "/socket/websocket"
+
+ALL_OPERATIONS: tuple[Operation, ...] = (*OPERATIONS, *health.operations)
+
+
+class MethodNotAllowed(Problem):
+    """This address takes other methods; Allow says which."""
+
+    status = 405
+
+
+class Node:
+    """What one web process holds while it runs."""
+
+    def __init__(self, settings: Settings) -> None:
+        _, redis_url = required_urls(settings)
+        self._settings = settings
+        self._services: Services | None = None
+        self.telemetry = Telemetry(observability.on_realtime)
+        self.endpoint = Endpoint(
+            self._make_socket,
+            pubsub=RedisPubSub(redis_url, telemetry=self.telemetry),
+            check_origin=origins_of(settings),
+            telemetry=self.telemetry,
+        )
+
+    @property
+    def services(self) -> Services:
+        """The services, which are there from startup on."""
+        if self._services is None:
+            raise RuntimeError("The app has not started: its lifespan must run first.")
+        return self._services
+
+    def _make_socket(self, info: ConnectInfo) -> Socket:
+        return UserSocket(info, self.services, CHANNELS)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        """Open everything, serve, close everything in the reverse order."""
+        async with contextlib.AsyncExitStack() as stack:
+            self._services = await stack.enter_async_context(
+                services_of(self._settings, self.endpoint)
+            )
+            await stack.enter_async_context(self.endpoint)
+            await stack.enter_async_context(feed_node.running(self._services, self.endpoint))
+            measuring = asyncio.create_task(observability.measure_forever(self._services))
+            stack.callback(measuring.cancel)
+            yield
+
+
+class Doors:
+    """Sends websockets to the realtime endpoint and everything else to the routes."""
+
+    def __init__(self, app: ASGIApp, endpoint: Endpoint) -> None:
+        self._app = app
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["path"] == WEBSOCKET_PATH and scope["type"] in {"websocket", "http"}:
+            await self._endpoint.websocket(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def create_app(settings: Settings) -> Starlette:
+    """Build the web app; its lifespan opens the connections."""
+    node = Node(settings)
+    middleware = [
+        Middleware(Front, services=lambda: node.services, identify=identify_request),
+        Middleware(Doors, endpoint=node.endpoint),
+    ]
+    if settings.cors_origins:
+        middleware.insert(
+            1,
+            Middleware(
+                CORSMiddleware,
+                allow_origins=_listed(settings.cors_origins),
+                allow_methods=["GET", "POST", "PUT", "DELETE"],
+                allow_headers=["authorization", "content-type", "x-csrf-token", "if-none-match"],
+                expose_headers=["etag", "x-request-id", "retry-after"],
+                allow_credentials=True,
+                max_age=3600,
+            ),
+        )
+    app = Starlette(
+        routes=_routes(),
+        middleware=middleware,
+        lifespan=node.lifespan,
+        exception_handlers={HTTPException: _on_http_exception, Problem: _on_problem},
+    )
+    app.state.node = node
+    return app
+
+
+def origins_of(settings: Settings) -> bool | list[str]:
+    """Which pages may open sockets: our own, and those that the operator lists."""
+    listed = _listed(settings.cors_origins)
+    own = [settings.public_url] if settings.public_url else []
+    return [*listed, *own] if listed else True
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _routes() -> list[BaseRoute]:
+    return [
+        *(Route(o.path, Edge(o), methods=[o.method], name=o.name) for o in ALL_OPERATIONS),
+        *documents.routes(ALL_OPERATIONS, CHANNELS),
+        Route("/", _page, methods=["GET"]),
+        Route("/static/vendor/phoenix.mjs", _phoenix, methods=["GET"]),
+        Mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static"),
+    ]
+
+
+async def _page(_request: Request) -> Response:
+    return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
+
+
+async def _phoenix(_request: Request) -> Response:
+    if not PHOENIX.is_file():
+        raise NotFound("The phoenix client is not installed: run `npm install`, or `make setup`.")
+    headers = {"cache-control": "public, max-age=86400"}
+    return FileResponse(PHOENIX, media_type="text/javascript", headers=headers)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    """Tell Starlette's own refusals, which are those of routing, as ours are told."""
+    status = getattr(error, "status_code", 404)
+    problem: Problem = NotFound(f"Nothing is at {request.url.path}.")
+    if status == MethodNotAllowed.status:
+        problem = MethodNotAllowed()
+        problem.headers.update(getattr(error, "headers", None) or {})
+    return problem_response(problem, request.scope.get("lumen.request_id", ""))
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    if not isinstance(error, Problem):
+        raise error
+    return problem_response(error, request.scope.get("lumen.request_id", ""))

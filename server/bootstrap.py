@@ -1,0 +1,106 @@
+"""Builds the one bag of services of a process from its settings, and takes it down again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from redis.asyncio import Redis
+
+from realtime import Publisher
+from realtime.pubsub.redis import RedisPubSub
+from server.kernel.bell import Bell
+from server.kernel.clock import SystemClock
+from server.kernel.database import Database
+from server.kernel.queue_rq import RqQueue
+from server.kernel.services import Policy, Publishes, Services
+from server.kernel.storage import Storage
+from server.kernel.storage_disk import DiskStorage
+from server.kernel.storage_s3 import S3Storage
+from server.settings import Settings, SettingsError
+
+REDIS_POOL = 50
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Take from the settings what rules depend on.
+
+    Raises:
+        SettingsError: there is no SECRET_KEY.
+
+    """
+    if settings.secret_key is None:
+        raise SettingsError("SECRET_KEY is not set: give it 32 random characters or more.")
+    return Policy(
+        secret=settings.secret_key,
+        public_url=settings.public_url,
+        access_token_seconds=settings.access_token_seconds,
+        refresh_token_seconds=settings.refresh_token_seconds,
+        secure_cookies=settings.secure_cookies,
+        feed_window=settings.feed_window,
+        feed_debug=settings.feed_debug,
+        rate_limits=settings.rate_limits,
+        fetch_private_addresses=settings.fetch_private_addresses,
+        trusted_proxies=tuple(part.strip() for part in settings.trusted_proxies.split(",") if part),
+    )
+
+
+def storage_of(settings: Settings) -> Storage:
+    """Choose where media are kept."""
+    secret = policy_of(settings).secret
+    if settings.storage == "s3":
+        return S3Storage(
+            bucket=settings.s3_bucket or "",
+            endpoint_url=settings.s3_endpoint_url,
+            region=settings.s3_region,
+            access_key_id=settings.s3_access_key_id,
+            secret_access_key=settings.s3_secret_access_key,
+        )
+    return DiskStorage(settings.home / "media", secret=secret)
+
+
+def required_urls(settings: Settings) -> tuple[str, str]:
+    """Give the URLs of PostgreSQL and Redis.
+
+    Raises:
+        SettingsError: one is not set.
+
+    """
+    if settings.database_url is None:
+        raise SettingsError("DATABASE_URL is not set; `lumen dev` starts its own PostgreSQL.")
+    if settings.redis_url is None:
+        raise SettingsError("REDIS_URL is not set; `lumen dev` starts its own Redis.")
+    return settings.database_url, settings.redis_url
+
+
+@asynccontextmanager
+async def services_of(
+    settings: Settings, publisher: Publishes | None = None
+) -> AsyncIterator[Services]:
+    """Open the services while the block runs.
+
+    A web process hands in its endpoint as the publisher; others get one that only publishes.
+    """
+    database_url, redis_url = required_urls(settings)
+    pubsub = None
+    if publisher is None:
+        pubsub = RedisPubSub(redis_url, subscribe=False)
+        await pubsub.start()
+        publisher = Publisher(pubsub)
+    services = Services(
+        policy=policy_of(settings),
+        database=Database(database_url, pool=settings.database_pool),
+        redis=Redis.from_url(redis_url, max_connections=REDIS_POOL, health_check_interval=15),
+        publisher=publisher,
+        storage=storage_of(settings),
+        queue=RqQueue(redis_url),
+        clock=SystemClock(),
+        bell=Bell(settings.database_listen_url or database_url),
+    )
+    try:
+        yield services
+    finally:
+        await services.bell.close()
+        await services.redis.aclose()
+        await asyncio.shield(services.database.close())
+        if pubsub is not None:
+            await pubsub.stop()

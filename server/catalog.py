@@ -1,0 +1,50 @@
+"""The table of contents: every operation, channel and reaction of Lumen, named once."""
+
+from collections.abc import Mapping
+
+from server.auth import http as auth
+from server.comments import channel as item_channel
+from server.comments import http as comments
+from server.comments import reactions as comment_reactions
+from server.display import http as display
+from server.engagement import http as engagement
+from server.feed import channel as feed_channels
+from server.feed import http as feed
+from server.feed import reactions as feed_reactions
+from server.items import reactions as item_reactions
+from server.kernel.channel import TypedChannel
+from server.kernel.endpoint import Operation
+from server.kernel.outbox import Reaction
+from server.media import http as media
+from server.media import reactions as media_reactions
+from server.notifications import channel as user_channel
+from server.notifications import http as notifications
+from server.notifications import reactions as notification_reactions
+from server.sources import http as sources
+
+OPERATIONS: tuple[Operation, ...] = (
+    *auth.operations,
+    *feed.operations,
+    *display.operations,
+    *engagement.operations,
+    *comments.operations,
+    *notifications.operations,
+    *sources.operations,
+    *media.operations,
+)
+
+# In the order in which a topic is looked up; a `*` stands for the rest of it.
+CHANNELS: Mapping[str, type[TypedChannel]] = {
+    "feed:news": feed_channels.NewsChannel,
+    "feed:foryou": feed_channels.ForYouChannel,
+    "item:*": item_channel.ItemChannel,
+    "user:*": user_channel.UserChannel,
+}
+
+REACTIONS: tuple[Reaction, ...] = (
+    *item_reactions.reactions,
+    *media_reactions.reactions,
+    *feed_reactions.reactions,
+    *comment_reactions.reactions,
+    *notification_reactions.reactions,
+)

@@ -1,0 +1,19 @@
+"""Every event that the outbox tells, named once."""
+
+from server.comments.events import CommentCreated
+from server.engagement.events import EngagementRecorded
+from server.items.events import ItemsEdited, ItemsEmbedded, ItemsPublished, ItemsRetracted
+from server.kernel.outbox import Event
+from server.media.events import CardChanged
+from server.notifications.events import NotificationDispatched
+
+EVENTS: tuple[type[Event], ...] = (
+    ItemsPublished,
+    ItemsEmbedded,
+    ItemsEdited,
+    ItemsRetracted,
+    CardChanged,
+    CommentCreated,
+    EngagementRecorded,
+    NotificationDispatched,
+)

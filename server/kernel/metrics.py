@@ -1,0 +1,56 @@
+"""Every number that Lumen shows to Prometheus, in one table of names."""
+
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+http_requests = Counter(
+    "http_requests_total", "HTTP requests answered.", ("method", "endpoint", "status")
+)
+http_seconds = Histogram(
+    "http_request_duration_seconds", "Time to answer.", ("endpoint",), buckets=_FAST
+)
+db_seconds = Histogram(
+    "db_query_duration_seconds", "Time of statements.", ("query_type",), buckets=_FAST
+)
+db_connections = Gauge("db_connections_in_use", "Connections that the pool has lent.")
+
+sockets_open = Gauge("realtime_sockets_open", "Sockets that are open on this node.")
+sockets_opened = Counter("realtime_sockets_opened_total", "Sockets opened.", ("transport",))
+sockets_refused = Counter("realtime_sockets_refused_total", "Connects refused.", ("status",))
+sockets_closed = Counter("realtime_sockets_closed_total", "Sockets closed.", ("code",))
+joins = Counter("realtime_joins_total", "Joins by how they ended.", ("topic", "outcome"))
+join_seconds = Histogram(
+    "realtime_join_duration_seconds", "Time to answer a join.", ("topic",), buckets=_FAST
+)
+handled = Counter(
+    "realtime_messages_handled_total", "Messages handled.", ("topic", "event", "outcome")
+)
+handled_seconds = Histogram(
+    "realtime_message_duration_seconds", "Time to handle a message.", ("topic",), buckets=_FAST
+)
+broadcasts = Counter("realtime_broadcasts_total", "Broadcasts that reached this node.")
+deliveries = Counter("realtime_deliveries_total", "Frames handed to sockets by broadcasts.")
+flush_seconds = Histogram(
+    "realtime_broadcast_duration_seconds", "From reaching the node to its sockets.", buckets=_FAST
+)
+delivery_seconds = Histogram(
+    "realtime_delivery_latency_seconds", "From publishing to the sockets.", buckets=_FAST
+)
+overflows = Counter("realtime_overflows_total", "Bounds that were hit.", ("queue",))
+malformed = Counter("realtime_malformed_total", "Messages that were not understood.")
+crashes = Counter("realtime_channel_crashes_total", "Channels that crashed.", ("topic",))
+pubsub_outages = Counter("realtime_pubsub_outages_total", "Outages of the bus between nodes.")
+pubsub_connected = Gauge("realtime_pubsub_connected", "Whether the bus is connected.")
+publish_failures = Counter("realtime_publish_failures_total", "Broadcasts the bus did not take.")
+
+outbox_waiting = Gauge("outbox_waiting", "Events that wait in the outbox.")
+outbox_parked = Gauge("outbox_parked", "Events that no attempt could deliver.")
+outbox_lag_seconds = Gauge("outbox_lag_seconds", "Age of the oldest event that waits.")
+queue_depth = Gauge("queue_depth", "Jobs that wait.", ("queue",))
+queue_failed = Gauge("queue_failed", "Jobs that failed for good: dead letters.", ("queue",))
+deltas_waiting = Gauge("counter_deltas_waiting", "Deltas that are not yet folded.")
+partitions_ahead = Gauge("partitions_ahead", "Months ahead with partitions; under 2 is an alarm.")
+rate_limited = Counter("rate_limited_total", "Requests refused by a limit.", ("limit",))
+
+__all__ = ["REGISTRY"]

@@ -1,0 +1,84 @@
+"""Listens to what the realtime library tells of itself, and measures what waits in the stores."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from realtime import telemetry
+from server.kernel import metrics, relay
+from server.kernel.logs import log
+from server.kernel.services import Services
+
+MEASURE_SECONDS = 10.0
+_log = log("realtime")
+_DELTAS = text("select count(*) from (select 1 from engage.counter_delta limit 100000) waiting")
+
+
+def on_realtime(event: telemetry.Event) -> None:  # noqa: C901, PLR0912 - a table, in effect
+    """Count one telemetry event; called in place, so it only adds numbers."""
+    match event:
+        case telemetry.Flushed():
+            metrics.broadcasts.inc(event.broadcasts)
+            metrics.deliveries.inc(event.deliveries)
+            metrics.flush_seconds.observe(event.seconds)
+            metrics.delivery_seconds.observe(max(0.0, event.oldest_s))
+        case telemetry.SocketOpened():
+            metrics.sockets_open.inc()
+            metrics.sockets_opened.labels(event.transport).inc()
+        case telemetry.SocketClosed():
+            metrics.sockets_open.dec()
+            metrics.sockets_closed.labels(str(event.code)).inc()
+        case telemetry.SocketRefused():
+            metrics.sockets_refused.labels(str(event.status)).inc()
+        case telemetry.Joined():
+            metrics.joins.labels(event.pattern, event.outcome).inc()
+            metrics.join_seconds.labels(event.pattern).observe(event.seconds)
+        case telemetry.Handled():
+            metrics.handled.labels(event.pattern, event.event, event.outcome).inc()
+            metrics.handled_seconds.labels(event.pattern).observe(event.seconds)
+        case telemetry.ChannelCrashed():
+            metrics.crashes.labels(event.pattern).inc()
+            _log.error("channel_crashed", topic=event.pattern, exc_info=event.error)
+        case telemetry.WriterOverflowed():
+            metrics.overflows.labels("writer").inc()
+        case telemetry.InboxOverflowed():
+            metrics.overflows.labels("inbox").inc()
+        case telemetry.MalformedReceived():
+            metrics.malformed.inc()
+        case telemetry.PubSubLost():
+            metrics.pubsub_outages.inc()
+            metrics.pubsub_connected.set(0)
+            _log.warning("pubsub_lost", reason=event.reason)
+        case telemetry.PubSubRestored():
+            metrics.pubsub_connected.set(1)
+            _log.warning("pubsub_restored", seconds=event.seconds, attempts=event.attempts)
+        case telemetry.PublishRefused():
+            metrics.publish_failures.inc(event.count)
+
+
+async def measure_forever(services: Services) -> None:
+    """Set the gauges that only a look at the stores can tell, every `MEASURE_SECONDS` (V-38)."""
+    while True:
+        # A store that does not answer is for readiness to tell; the gauges keep their last value.
+        with contextlib.suppress(OSError, TimeoutError, RedisError, SQLAlchemyError):
+            await measure(services)
+        await asyncio.sleep(MEASURE_SECONDS)
+
+
+async def measure(services: Services) -> None:
+    """Set the gauges once."""
+    async with services.database.read() as db:
+        outbox = await relay.lag(db)
+        metrics.deltas_waiting.set((await db.execute(_DELTAS)).scalar_one())
+    metrics.outbox_waiting.set(outbox.waiting)
+    metrics.outbox_parked.set(outbox.parked)
+    metrics.outbox_lag_seconds.set(outbox.oldest_seconds)
+    pool: Any = services.database.engine.pool
+    metrics.db_connections.set(pool.checkedout())
+    for queue, depth in (await services.queue.depths()).items():
+        metrics.queue_depth.labels(queue).set(depth.waiting)
+        metrics.queue_failed.labels(queue).set(depth.failed)
