@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from realtime.pubsub.redis import RedisPubSub
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -17,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from realtime import ConnectInfo, Endpoint, Socket
+from realtime.pubsub.redis import RedisPubSub
 from realtime.telemetry import Telemetry
 from server import documents, health, observability
 from server.auth import identify_request
@@ -39,7 +39,7 @@ ALL_OPERATIONS: tuple[Operation, ...] = (*OPERATIONS, *health.operations)
 
 
 class MethodNotAllowed(Problem):
-    """This address takes other methods; Allow says which."""
+    """Another method is taken at this address; Allow says which."""
 
     status = 405
 

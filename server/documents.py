@@ -125,9 +125,8 @@ def _channel(channel: Any) -> str:
 
 
 def _schema(name: str, schema: Any) -> str:
-    shown = html.escape(json.dumps(schema, indent=2))
-    return f'<section id="{html.escape(name)}"><h3>{html.escape(name)}</h3><pre>{shown}</pre></section>'
-
+    named = html.escape(name)
+    return f'<section id="{named}"><h3>{named}</h3><pre>{shown}</pre></section>'
 
 def _content(described: Any) -> str:
     kinds = (_kind(media["schema"]) for media in described.get("content", {}).values())

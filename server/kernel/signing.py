@@ -8,7 +8,7 @@ import hmac
 SIGNATURE_BYTES = 16
 
 
-class Forged(ValueError):
+class ForgedError(ValueError):
     """The bytes were not signed by us for this purpose."""
 
 
@@ -32,19 +32,19 @@ class Signer:
         """Give the body back.
 
         Raises:
-            Forged: the text was altered, cut, or made by somebody else.
+            ForgedError: the text was altered, cut, or made by somebody else.
 
         """
         try:
             raw = base64.b64decode(signed + "=" * (-len(signed) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError) as error:
-            raise Forged from error
+            raise ForgedError from error
         body, signature = raw[:-SIGNATURE_BYTES], raw[-SIGNATURE_BYTES:]
         if not hmac.compare_digest(self._signature(body), signature):
-            raise Forged
+            raise ForgedError
         # Base64 has spare bits: only the one spelling that we write is taken.
         if self.sign(body) != signed:
-            raise Forged
+            raise ForgedError
         return body
 
     def _signature(self, body: bytes) -> bytes:
