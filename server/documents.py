@@ -125,8 +125,9 @@ def _channel(channel: Any) -> str:
 
 
 def _schema(name: str, schema: Any) -> str:
-    named = html.escape(name)
+    shown, named = html.escape(json.dumps(schema, indent=2)), html.escape(name)
     return f'<section id="{named}"><h3>{named}</h3><pre>{shown}</pre></section>'
+
 
 def _content(described: Any) -> str:
     kinds = (_kind(media["schema"]) for media in described.get("content", {}).values())

@@ -121,7 +121,7 @@ class _Answer:
     def endpoint(self) -> str:
         """The route's pattern: a path with ids in it would make a series of every item."""
         route: Any = self._scope.get("route")
-        return getattr(route, "path", None) or self._scope.get("lumen.endpoint", "unrouted")
+        return str(getattr(route, "path", "unrouted"))
 
     def observe(self) -> None:
         seconds = time.perf_counter() - self._began

@@ -76,7 +76,7 @@ def _channel(topic: str, channel: type[TypedChannel], schemas: Mapping[int, Any]
             messages[f"reply-{event}"] = {"name": "phx_reply", "payload": schemas[id(on.returns)]}
     for event, kind in channel.pushes.items():
         messages[f"out-{event}"] = {"name": event, "payload": schemas[id(kind)]}
-    parameters = {"parameters": {"id": {}}} if "*" in topic else {}
+    parameters: dict[str, Any] = {"parameters": {"id": {}}} if "*" in topic else {}
     return {
         "address": topic.replace("*", "{id}"),
         "description": (channel.__doc__ or "").strip(),
