@@ -24,6 +24,8 @@ class Address(Struct, frozen=True, kw_only=True):
     region: str
     access_key_id: str
     secret_access_key: str
+    # Of temporary credentials; such links end when these do.
+    session_token: str | None = None
 
 
 def signed_link(
@@ -42,15 +44,16 @@ def signed_link(
     names = ";".join(sorted(signing))
     stamp = signed_at.strftime("%Y%m%dT%H%M%SZ")
     scope = f"{stamp[:8]}/{address.region}/s3/aws4_request"
-    query = _query(
-        {
-            "X-Amz-Algorithm": _ALGORITHM,
-            "X-Amz-Credential": f"{address.access_key_id}/{scope}",
-            "X-Amz-Date": stamp,
-            "X-Amz-Expires": str(int(lifetime.total_seconds())),
-            "X-Amz-SignedHeaders": names,
-        }
-    )
+    asked = {
+        "X-Amz-Algorithm": _ALGORITHM,
+        "X-Amz-Credential": f"{address.access_key_id}/{scope}",
+        "X-Amz-Date": stamp,
+        "X-Amz-Expires": str(int(lifetime.total_seconds())),
+        "X-Amz-SignedHeaders": names,
+    }
+    if address.session_token is not None:
+        asked["X-Amz-Security-Token"] = address.session_token
+    query = _query(asked)
     lines = "".join(f"{name}:{signing[name]}\n" for name in sorted(signing))
     request = f"{method}\n{path}\n{query}\n{lines}\n{names}\nUNSIGNED-PAYLOAD"
     digest = hashlib.sha256(request.encode()).hexdigest()

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 
 from msgspec import Struct
 
-from server.kernel.clock import Clock
+from server.kernel.clock import Clock, SystemClock
 from server.kernel.signing import SIGNATURE_BYTES, key_for
 from server.kernel.storage import LINK_DAYS, checked, day_of
 
@@ -39,10 +39,12 @@ class WrongSize(ValueError):
 class DiskStorage:
     """Keeps objects below a folder; a file appears under its key only when it is whole."""
 
-    def __init__(self, folder: Path, *, secret: str, clock: Clock, public_url: str = "") -> None:
+    def __init__(
+        self, folder: Path, *, secret: str, clock: Clock | None = None, public_url: str = ""
+    ) -> None:
         self._folder = folder
         self._secret = key_for(secret, "media")
-        self._clock = clock
+        self._clock = clock or SystemClock()
         self._public_url = public_url.rstrip("/")
 
     async def put_file(self, key: str, path: Path, *, mime: str) -> None:

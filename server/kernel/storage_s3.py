@@ -12,7 +12,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from server.kernel.clock import Clock
+from server.kernel.clock import Clock, SystemClock
 from server.kernel.s3_links import Address, signed_link
 from server.kernel.storage import LINK_DAYS, checked, day_of, mime_of
 
@@ -31,35 +31,35 @@ class S3Storage:
         self,
         bucket: str,
         *,
-        access_key_id: str,
-        secret_access_key: str,
+        access_key_id: str | None,
+        secret_access_key: str | None,
         region: str,
-        clock: Clock,
+        clock: Clock | None = None,
         endpoint_url: str | None = None,
     ) -> None:
         self._bucket = bucket
-        self._clock = clock
+        self._clock = clock or SystemClock()
         # "auto" is what other hosts call their only region; AWS has none of that name.
         region = "us-east-1" if region == "auto" and not endpoint_url else region
         own = endpoint_url or f"https://s3.{region}.amazonaws.com"
         # Only AWS itself is sure to resolve a bucket as a host name.
-        url = (
+        self._region = region
+        self._url = (
             f"{own.rstrip('/')}/{bucket}"
             if endpoint_url
             else f"https://{bucket}.s3.{region}.amazonaws.com"
         )
-        self._address = Address(
-            url=url,
-            region=region,
-            access_key_id=access_key_id,
-            secret_access_key=secret_access_key,
-        )
-        self._client: Any = boto3.client(
-            "s3",
-            endpoint_url=own,
+        session = boto3.Session(
             region_name=region,
             aws_access_key_id=access_key_id,
             aws_secret_access_key=secret_access_key,
+        )
+        self._credentials = session.get_credentials()
+        if self._credentials is None:
+            raise LookupError("S3 needs S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY.")
+        self._client: Any = session.client(
+            "s3",
+            endpoint_url=own,
             config=Config(
                 signature_version="s3v4",
                 s3={"addressing_style": "path" if endpoint_url else "virtual"},
@@ -128,7 +128,7 @@ class S3Storage:
     def url(self, key: str) -> str:
         """Give a link that reads the object, the same all day so that caches work."""
         return signed_link(
-            self._address,
+            self._address(),
             "GET",
             checked(key),
             signed_at=day_of(self._clock.now()),
@@ -138,7 +138,7 @@ class S3Storage:
     def upload_url(self, key: str, *, mime: str, size: int, lifetime: timedelta) -> str:
         """Give a link that takes exactly this many bytes of this type by PUT."""
         return signed_link(
-            self._address,
+            self._address(),
             "PUT",
             checked(key, mime),
             signed_at=self._clock.now(),
@@ -150,6 +150,17 @@ class S3Storage:
         """End the threads and their connections."""
         self._threads.shutdown(cancel_futures=True)
         self._client.close()
+
+    def _address(self) -> Address:
+        # Asked for each time: a machine's temporary credentials change while it runs.
+        now = self._credentials.get_frozen_credentials()
+        return Address(
+            url=self._url,
+            region=self._region,
+            access_key_id=now.access_key,
+            secret_access_key=now.secret_key,
+            session_token=now.token,
+        )
 
     def _put(self, key: str, body: Any, mime: str) -> None:
         self._client.put_object(

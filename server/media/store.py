@@ -1,35 +1,48 @@
 """The table of media, and its SQL."""
 
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    ColumnElement,
     DateTime,
     Float,
     Index,
     Integer,
     Table,
     Text,
+    Update,
+    bindparam,
     func,
+    select,
+    true,
+    update,
 )
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
-from server.kernel.database import metadata
+from server.kernel.database import Db, metadata
+from server.kernel.ids import new_id
+from server.media.model import PROFILE, Attempt, Card, Poster, State, Video
 
 media = Table(
     "media",
     metadata,
-    Column("id", UUID, primary_key=True),
-    Column("owner_id", UUID),
+    Column("id", PG_UUID, primary_key=True),
+    Column("owner_id", PG_UUID),
     # The item that this is the card of; an upload has none until it is posted.
-    Column("item_id", UUID),
+    Column("item_id", PG_UUID),
     # What was made by which recipe from which input: the same work is never done twice.
     Column("profile", Text, nullable=False),
     Column("input_digest", Text, nullable=False),
     Column("state", Text, nullable=False, server_default="waiting"),
     Column("progress", Float, nullable=False, server_default="0"),
     # The attempt that may write the result; an older worker's late answer is refused.
-    Column("attempt", UUID),
+    Column("attempt", PG_UUID),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("error", Text),
     # Names in the storage, not addresses: addresses are signed when they are read.
@@ -48,3 +61,160 @@ media = Table(
     Index("ix_media_state", "state", "updated_at"),
     schema="content",
 )
+
+
+_CARD = (media.c.item_id, media.c.state, media.c.poster_key, media.c.video_key)
+
+
+async def add_cards(db: Db, ids: Sequence[UUID]) -> list[UUID]:
+    """Make a waiting card for each item that has none; gives those that were made."""
+    if not ids:
+        return []
+    rows = [
+        {"id": new_id(), "item_id": item_id, "profile": PROFILE, "input_digest": ""}
+        for item_id in ids
+    ]
+    # The conflict needs the index that makes it: one card of a recipe for an item.
+    added = await db.execute(
+        insert(media)
+        .values(rows)
+        .on_conflict_do_nothing(index_elements=["item_id", "profile"])
+        .returning(media.c.item_id)
+    )
+    return [row.item_id for row in added]
+
+
+async def cards(db: Db, ids: Sequence[UUID]) -> dict[UUID, Card]:
+    """Read the cards of items by their ids."""
+    if not ids:
+        return {}
+    rows = await db.execute(
+        select(*_CARD, media.c.duration_sec).where(_of(ids), media.c.profile == PROFILE)
+    )
+    return {row.item_id: Card(**row._mapping) for row in rows}  # noqa: SLF001 - a public name
+
+
+async def waiting(db: Db, *, of: Sequence[UUID] | None, limit: int) -> list[UUID]:
+    """Find items whose poster is not drawn, the newest first; of some items only, if given."""
+    among = true() if of is None else _of(of)
+    rows = await db.execute(
+        select(media.c.item_id)
+        .where(media.c.state == "waiting", media.c.profile == PROFILE, among)
+        .order_by(media.c.item_id.desc())
+        .limit(limit)
+    )
+    return [row.item_id for row in rows]
+
+
+async def unrendered(db: Db, *, silent_since: datetime, limit: int) -> list[UUID]:
+    """Find items that have a poster and no video, and nobody at work on it; newest first."""
+    abandoned = (media.c.state == "encoding") & (media.c.updated_at < silent_since)
+    rows = await db.execute(
+        select(media.c.item_id)
+        .where((media.c.state == "poster") | abandoned, media.c.profile == PROFILE)
+        .order_by(media.c.item_id.desc())
+        .limit(limit)
+    )
+    return [row.item_id for row in rows]
+
+
+async def save_poster(db: Db, poster: Poster, *, state: State) -> bool:
+    """Write a poster to a card that waits for one; False when it does not wait any more."""
+    changed = await db.execute(
+        _update(poster.item_id)
+        .where(media.c.state == "waiting")
+        .values(
+            state=state,
+            input_digest=poster.input_digest,
+            poster_key=poster.key,
+            video_key=None,
+            duration_sec=None,
+            progress=0.0,
+            attempts=0,
+            error=None,
+        )
+    )
+    return changed.rowcount == 1
+
+
+async def reopen(db: Db, ids: Sequence[UUID]) -> None:
+    """Let cards wait anew for a poster; attempts that are under way lose their right."""
+    await db.execute(
+        update(media)
+        .where(_of(ids), media.c.profile == PROFILE)
+        .values(state="waiting", attempt=None, attempts=0, updated_at=func.now())
+    )
+
+
+async def begin(db: Db, item_id: UUID, token: UUID, *, silent_since: datetime) -> int | None:
+    """Give the right to render to an attempt; its number, or None when there is nothing to do."""
+    abandoned = (media.c.state == "encoding") & (media.c.updated_at < silent_since)
+    row = await db.execute(
+        _update(item_id)
+        .where((media.c.state == "poster") | abandoned)
+        .values(state="encoding", attempt=token, attempts=media.c.attempts + 1, progress=0.0)
+        .returning(media.c.attempts)
+    )
+    number: int | None = row.scalar_one_or_none()
+    return number
+
+
+async def progress(db: Db, attempt: Attempt, done: float) -> bool:
+    """Note how far an attempt is; False when it was taken over."""
+    changed = await db.execute(_held_by(attempt).values(progress=done))
+    return changed.rowcount == 1
+
+
+async def finish(db: Db, attempt: Attempt, video: Video) -> bool:
+    """Write the result of an attempt; False when it was taken over."""
+    changed = await db.execute(
+        _held_by(attempt).values(
+            state="ready",
+            attempt=None,
+            progress=1.0,
+            error=None,
+            video_key=video.key,
+            mime=video.mime,
+            width=video.width,
+            height=video.height,
+            bytes=video.bytes,
+            duration_sec=video.duration_sec,
+        )
+    )
+    return changed.rowcount == 1
+
+
+async def give_up(db: Db, attempt: Attempt, state: State, error: str) -> bool:
+    """Write why an attempt failed and what comes now; False when it was taken over."""
+    changed = await db.execute(
+        _held_by(attempt).values(state=state, attempt=None, error=error[:500])
+    )
+    return changed.rowcount == 1
+
+
+async def set_aside(db: Db, ids: Sequence[UUID], error: str) -> None:
+    """Take cards that wait out of the queue for good."""
+    await db.execute(
+        update(media)
+        .where(_of(ids), media.c.profile == PROFILE, media.c.state == "waiting")
+        .values(state="failed", error=error, updated_at=func.now())
+    )
+
+
+def _of(ids: Sequence[UUID]) -> ColumnElement[bool]:
+    # One parameter, and so one statement to prepare, however many ids there are.
+    return media.c.item_id == func.any(bindparam(None, list(ids), ARRAY(PG_UUID)))
+
+
+def _update(item_id: UUID) -> Update:
+    return (
+        update(media)
+        .where(media.c.item_id == item_id, media.c.profile == PROFILE)
+        .values(updated_at=func.now())
+    )
+
+
+def _held_by(attempt: Attempt) -> Update:
+    return _update(attempt.item_id).where(
+        media.c.attempt == attempt.token, media.c.state == "encoding"
+    )

@@ -1,0 +1,24 @@
+"""What workers do for cards."""
+
+from uuid import UUID
+
+from msgspec import Struct
+
+from server.kernel.queue import Task
+
+
+class Posters(Struct, frozen=True):
+    """The items whose posters are to be drawn."""
+
+    ids: list[UUID]
+
+
+class Rendering(Struct, frozen=True):
+    """The item whose card is to be rendered."""
+
+    item_id: UUID
+
+
+# Readers see posters at once and before all else; films come when there is time for them.
+POSTERS = Task("cards.poster", "embed", Posters, timeout_seconds=120)
+RENDER = Task("cards.render", "cards", Rendering, timeout_seconds=120)
