@@ -41,6 +41,7 @@ def policy_of(settings: Settings) -> Policy:
         rate_limits=settings.rate_limits,
         fetch_private_addresses=settings.fetch_private_addresses,
         trusted_proxies=tuple(part.strip() for part in settings.trusted_proxies.split(",") if part),
+        allowed_origins=tuple(part.strip() for part in settings.cors_origins.split(",") if part),
     )
 
 

@@ -1,1 +1,44 @@
 """Signing in: passwords, tokens, and the families of refresh tokens."""
+
+from server.auth.actions import (
+    check_password,
+    forget_ended,
+    me,
+    open_session,
+    refresh,
+    register,
+    sign_out,
+)
+from server.auth.model import (
+    Login,
+    Me,
+    Registration,
+    Session,
+    SessionEnded,
+    SignedIn,
+    WrongCredentials,
+)
+from server.auth.passwords import hash_password
+from server.auth.tokens import access_token, csrf_value, identify_request, identify_token
+
+__all__ = [
+    "Login",
+    "Me",
+    "Registration",
+    "Session",
+    "SessionEnded",
+    "SignedIn",
+    "WrongCredentials",
+    "access_token",
+    "check_password",
+    "csrf_value",
+    "forget_ended",
+    "hash_password",
+    "identify_request",
+    "identify_token",
+    "me",
+    "open_session",
+    "refresh",
+    "register",
+    "sign_out",
+]

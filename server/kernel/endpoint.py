@@ -13,6 +13,7 @@ from msgspec import Struct
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from server.kernel.limits import admit
 from server.kernel.problems import (
     Malformed,
     NotAllowed,
@@ -121,6 +122,7 @@ class Edge:
         operation = self._operation
         viewer: Viewer = request.scope["lumen.viewer"]
         check_access(operation.access, viewer)
+        await self._limit(request, viewer)
         call: Call[Any, Any] = Call(
             request=request,
             services=request.scope["lumen.services"],
@@ -134,6 +136,20 @@ class Edge:
         for name, value in call.headers:
             response.headers.append(name, value)
         return response
+
+    async def _limit(self, request: Request, viewer: Viewer) -> None:
+        """Count the request; what has no limit of its own shares one with the others."""
+        operation = self._operation
+        limit, name = operation.limit, operation.name
+        if limit is None:
+            reads = operation.method == "GET"
+            limit = operation.DEFAULT_READ if reads else operation.DEFAULT_WRITE
+            name = "read" if reads else "write"
+        address: str = request.scope.get("lumen.client", "")
+        by_viewer = limit.by == "viewer" and viewer.id is not None
+        await admit(
+            request.scope["lumen.services"], name, str(viewer.id) if by_viewer else address, limit
+        )
 
     def _query(self, request: Request) -> Any:
         kind = self._operation.query or Nothing

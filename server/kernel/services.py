@@ -36,6 +36,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     rate_limits: bool = True
     fetch_private_addresses: bool = False
     trusted_proxies: tuple[str, ...] = ()
+    # Pages elsewhere that may act for a reader who is signed in.
+    allowed_origins: tuple[str, ...] = ()
 
 
 class Services(Struct, frozen=True, kw_only=True):

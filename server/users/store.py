@@ -1,14 +1,32 @@
 """The table of people, and its SQL."""
 
-from sqlalchemy import CheckConstraint, Column, DateTime, Index, Table, Text, func, text
-from sqlalchemy.dialects.postgresql import UUID
+from collections.abc import Collection
+from uuid import UUID
 
-from server.kernel.database import metadata
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Table,
+    Text,
+    any_,
+    func,
+    literal,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from server.kernel.database import Db, metadata
+from server.users.model import Credentials, GrantedRole, NewUser, User
 
 users = Table(
     "users",
     metadata,
-    Column("id", UUID, primary_key=True),
+    Column("id", PG_UUID, primary_key=True),
     Column("username", Text, nullable=False),
     Column("email", Text, nullable=False),
     Column("display_name", Text, nullable=False),
@@ -22,3 +40,70 @@ users = Table(
     Index("uq_users_email", text("lower(email)"), unique=True),
     schema="content",
 )
+
+_KNOWN = (
+    users.c.id,
+    users.c.username,
+    users.c.email,
+    users.c.display_name,
+    users.c.role,
+    users.c.state,
+    users.c.created_at,
+)
+
+
+async def insert(db: Db, user_id: UUID, new: NewUser, display_name: str) -> User | None:
+    """Store a person; None when the name or the address is in use."""
+    statement = (
+        pg_insert(users)
+        .values(
+            id=user_id,
+            username=new.username,
+            email=new.email,
+            display_name=display_name,
+            role=new.role,
+            password_hash=new.password_hash,
+        )
+        .on_conflict_do_nothing()
+        .returning(*_KNOWN)
+    )
+    row = (await db.execute(statement)).one_or_none()
+    return None if row is None else User(*row)
+
+
+async def by_ids(db: Db, ids: Collection[UUID]) -> dict[UUID, User]:
+    """Read people by their ids."""
+    if not ids:
+        return {}
+    rows = await db.execute(
+        select(*_KNOWN).where(users.c.id == any_(literal(list(ids), ARRAY(PG_UUID))))
+    )
+    return {row.id: User(*row) for row in rows}
+
+
+async def by_username(db: Db, username: str) -> User | None:
+    """Read a person by username, however it is capitalised."""
+    found = select(*_KNOWN).where(func.lower(users.c.username) == username.lower())
+    row = (await db.execute(found)).one_or_none()
+    return None if row is None else User(*row)
+
+
+async def credentials(db: Db, login: str) -> Credentials | None:
+    """Read what a sign-in is compared with, by username or by address."""
+    column = users.c.email if "@" in login else users.c.username
+    found = select(*_KNOWN, users.c.password_hash).where(func.lower(column) == login.lower())
+    row = (await db.execute(found)).one_or_none()
+    return None if row is None else Credentials(User(*row[:-1]), row.password_hash)
+
+
+async def set_password_hash(db: Db, user_id: UUID, password_hash: str) -> None:
+    """Replace the hash of a person's password."""
+    await db.execute(
+        users.update().where(users.c.id == user_id).values(password_hash=password_hash)
+    )
+
+
+async def set_role(db: Db, user_id: UUID, role: GrantedRole) -> bool:
+    """Give a person a role; False when there is no such person."""
+    changed = users.update().where(users.c.id == user_id).values(role=role).returning(users.c.id)
+    return (await db.execute(changed)).first() is not None

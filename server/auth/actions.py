@@ -1,0 +1,124 @@
+"""Signing up, in and out, and keeping a session going.
+
+Passwords are compared between transactions, not in one: a line of people who sign in shall not
+hold the connections that everybody else needs.
+"""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from server import users
+from server.auth import passwords, store, tokens
+from server.auth.model import Me, Registration, Session, WrongCredentials
+from server.kernel.database import Db
+from server.kernel.ids import new_id
+from server.kernel.problems import NotAllowed, SignInFirst
+from server.kernel.services import Policy
+from server.kernel.viewer import Viewer
+from server.users import Credentials, NewUser, User
+
+_MAY_SIGN_IN = frozenset({"active", "shadowbanned"})
+_KEPT_AFTER_END = timedelta(days=1)
+
+
+async def register(db: Db, viewer: Viewer, registration: Registration, password_hash: str) -> User:
+    """Take somebody in under the name, the address and the hash of the password they chose.
+
+    Raises:
+        Malformed: a name or the address cannot be used.
+        UserExists: the name or the address is in use.
+
+    """
+    return await users.create(
+        db,
+        viewer,
+        NewUser(
+            username=registration.username,
+            email=registration.email,
+            display_name=registration.display_name,
+            password_hash=password_hash,
+        ),
+    )
+
+
+async def check_password(found: Credentials | None, password: str) -> str | None:
+    """Compare what was given with what is known; gives a new hash when the old one is outdated.
+
+    Raises:
+        WrongCredentials: they do not fit, or nobody is known by this name; it takes as long.
+        NotAllowed: they fit, but the account is suspended.
+
+    """
+    verdict = await passwords.verify(password, found.password_hash if found else None)
+    if found is None or not verdict.right or found.user.state == "deleted":
+        raise WrongCredentials
+    if found.user.state not in _MAY_SIGN_IN:
+        raise NotAllowed("This account is suspended.")
+    return await passwords.hash_password(password) if verdict.outdated else None
+
+
+async def open_session(
+    db: Db, policy: Policy, user: User, now: datetime, *, new_hash: str | None = None
+) -> Session:
+    """Begin a session for somebody whose password was right."""
+    if new_hash is not None:
+        await users.set_password_hash(db, user.id, new_hash)
+    return await _with_token(db, policy, user, new_id(), now)
+
+
+async def refresh(db: Db, policy: Policy, refresh_token: str, now: datetime) -> Session | None:
+    """Exchange a refresh token for the next one; None when the session has ended.
+
+    A token that comes a second time was stolen, or its copy was: its whole family ends. That is
+    why refusal is an answer here and no exception, which would undo the ending.
+    """
+    digest = tokens.digest_of(refresh_token)
+    token = await store.use(db, digest, now)
+    if token is None:
+        known = await store.find(db, digest)
+        if known is not None and known.used:
+            await store.end_family(db, known.family, now)
+        return None
+    user = (await users.by_ids(db, [token.user_id])).get(token.user_id)
+    if user is None or user.state not in _MAY_SIGN_IN:
+        await store.end_family(db, token.family, now)
+        return None
+    return await _with_token(db, policy, user, token.family, now)
+
+
+async def sign_out(db: Db, now: datetime, *, refresh_token: str = "", family: UUID | None) -> None:
+    """End the session that a refresh token, or an access token's family, belongs to."""
+    token = await store.find(db, tokens.digest_of(refresh_token)) if refresh_token else None
+    for ending in {family, token.family if token else family}:
+        if ending is not None:
+            await store.end_family(db, ending, now)
+
+
+async def me(db: Db, viewer: Viewer) -> Me:
+    """Give the viewer's own account.
+
+    Raises:
+        SignInFirst: the viewer is a visitor, or no longer exists.
+
+    """
+    found = await users.by_ids(db, [viewer.id]) if viewer.id else {}
+    for user in found.values():
+        return Me.of(user)
+    raise SignInFirst
+
+
+async def forget_ended(db: Db, now: datetime) -> int:
+    """Remove refresh tokens that ended a while ago; says how many."""
+    return await store.forget(db, now - _KEPT_AFTER_END)
+
+
+async def _with_token(db: Db, policy: Policy, user: User, family: UUID, now: datetime) -> Session:
+    token = tokens.new_refresh_token()
+    await store.add(
+        db,
+        family=family,
+        user_id=user.id,
+        digest=tokens.digest_of(token),
+        expires_at=now + timedelta(seconds=policy.refresh_token_seconds),
+    )
+    return Session(user=user, family=family, refresh_token=token)

@@ -1,0 +1,80 @@
+"""What can be done with people, and what others may read of them."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from server.kernel.database import Db
+from server.kernel.ids import new_id
+from server.kernel.problems import NotAllowed, NotFound
+from server.kernel.viewer import Viewer
+from server.users import store
+from server.users.model import (
+    Credentials,
+    GrantedRole,
+    NewUser,
+    User,
+    UserExists,
+    check_display_name,
+    check_email,
+    check_username,
+)
+
+
+async def create(db: Db, viewer: Viewer, new: NewUser) -> User:
+    """Take a person in; whoever is no admin can only make ordinary users of ordinary names.
+
+    Raises:
+        Malformed: a name or the address cannot be used.
+        NotAllowed: a role other than `user` is asked for by somebody who may not give it.
+        UserExists: the name or the address is in use.
+
+    """
+    if new.role != "user" and not viewer.is_admin:
+        raise NotAllowed("Only an admin gives roles.")
+    checked = replace(
+        new,
+        username=check_username(new.username, for_the_house=viewer.is_admin),
+        email=check_email(new.email),
+    )
+    shown = check_display_name(new.display_name or new.username)
+    user = await store.insert(db, new_id(), checked, shown)
+    if user is None:
+        # Not which of the two: a stranger must not learn whose addresses are known here.
+        raise UserExists
+    return user
+
+
+async def by_ids(db: Db, ids: Collection[UUID]) -> dict[UUID, User]:
+    """Read people for the server's own use; what is shown of them is chosen by who shows it."""
+    return await store.by_ids(db, ids)
+
+
+async def by_username(db: Db, username: str) -> User | None:
+    """Read a person by username, for the server's own use."""
+    return await store.by_username(db, username)
+
+
+async def credentials(db: Db, login: str) -> Credentials | None:
+    """Read what a sign-in by this username or address is compared with."""
+    return await store.credentials(db, login.strip())
+
+
+async def set_password_hash(db: Db, user_id: UUID, password_hash: str) -> None:
+    """Replace the hash of a person's password, for instance by one of a newer kind."""
+    await store.set_password_hash(db, user_id, password_hash)
+
+
+async def set_role(db: Db, viewer: Viewer, user_id: UUID, role: GrantedRole) -> None:
+    """Give a person a role.
+
+    Raises:
+        NotAllowed: the viewer is no admin.
+        NotFound: there is no such person.
+
+    """
+    if not viewer.is_admin:
+        raise NotAllowed("Only an admin gives roles.")
+    if not await store.set_role(db, user_id, role):
+        raise NotFound("There is no such person.")

@@ -1,0 +1,109 @@
+"""What a person is, and the rules for names and addresses."""
+
+import re
+import unicodedata
+from datetime import datetime
+from typing import Literal, TypeAlias
+from uuid import UUID
+
+from msgspec import Struct
+
+from server.kernel.problems import Conflict, Malformed
+
+GrantedRole: TypeAlias = Literal["user", "creator", "admin"]
+State: TypeAlias = Literal["active", "shadowbanned", "suspended", "deleted"]
+
+_USERNAME = re.compile(r"[A-Za-z0-9_]{3,20}")
+# No attempt at RFC 5322: whether an address works is only known by writing to it.
+_EMAIL = re.compile(r"[^@\s,;<>\"]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+_MOST_EMAIL = 254
+_MOST_DISPLAY_NAME = 50
+
+# Names that a path or a reader could take for the house itself.
+RESERVED = frozenset(
+    """
+    about abuse account admin administrator anonymous api app auth billing blog bookmarks
+    contact deleted docs editor editors feed feeds foryou guest health healthz help home hub
+    info inbox item items legal login logout lumen mail me media metrics moderator mods news
+    nobody notifications null official openapi operator owner password policy postmaster
+    privacy profile readyz register root search security self settings share signin signout
+    signup socket source sources staff static status support system team terms trending
+    undefined upload uploads user users visitor webmaster www you
+    """.split()  # noqa: SIM905 - a column of words reads better than a list of strings
+)
+
+
+class UserExists(Conflict):
+    """That username or e-mail address is already in use."""
+
+
+class User(Struct, frozen=True):
+    """A person, with what only they and the house may know."""
+
+    id: UUID
+    username: str
+    email: str
+    display_name: str
+    role: GrantedRole
+    state: State
+    created_at: datetime
+
+
+class Credentials(Struct, frozen=True):
+    """What is compared when somebody signs in."""
+
+    user: User
+    password_hash: str | None
+
+
+class NewUser(Struct, frozen=True, kw_only=True):
+    """A person who is about to be."""
+
+    username: str
+    email: str
+    password_hash: str | None
+    display_name: str | None = None
+    role: GrantedRole = "user"
+
+
+def check_username(username: str, *, for_the_house: bool = False) -> str:
+    """Give the username back if it may be one.
+
+    Raises:
+        Malformed: it has another form, or is kept for the house.
+
+    """
+    if not _USERNAME.fullmatch(username):
+        raise Malformed("A username has 3 to 20 characters out of a-z, 0-9 and _.")
+    if not username.strip("_") or (username.lower() in RESERVED and not for_the_house):
+        raise Malformed(f"{username} is not free to be taken as a username.")
+    return username
+
+
+def check_email(email: str) -> str:
+    """Give the address back without blanks around it, if it has the form of one.
+
+    Raises:
+        Malformed: it does not; the address itself is not repeated, since refusals are logged.
+
+    """
+    trimmed = email.strip()
+    if len(trimmed) > _MOST_EMAIL or not _EMAIL.fullmatch(trimmed):
+        raise Malformed("That does not look like an e-mail address.")
+    return trimmed
+
+
+def check_display_name(name: str) -> str:
+    """Give the name to show, normalised and without blanks around it.
+
+    Raises:
+        Malformed: it is empty, too long, or holds characters that cannot be seen.
+
+    """
+    shown = unicodedata.normalize("NFC", " ".join(name.split()))
+    if not 1 <= len(shown) <= _MOST_DISPLAY_NAME:
+        raise Malformed(f"A display name has 1 to {_MOST_DISPLAY_NAME} characters.")
+    # Cc, Cf, Co and the like: a name must not turn the text around it, or hide in it.
+    if any(unicodedata.category(character).startswith("C") for character in shown):
+        raise Malformed("A display name holds only characters that can be seen.")
+    return shown
