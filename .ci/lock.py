@@ -1,4 +1,4 @@
-"""Write the lock files from what is installed: `make lock`, after installing what should be in them.
+"""Write the lock files from what is installed: `make lock`, after installing what they should hold.
 
 Each file holds plain `name==version` lines: what its extra needs, and needs in turn, beyond what
 the file before it holds. No hash and no address, so that any index serves.

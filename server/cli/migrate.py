@@ -1,27 +1,63 @@
-"""Bring a database's tables to the version of this code, or back."""
+"""`lumen migrate`: the tables of a database, to the version of this code or back."""
 
-from pathlib import Path
+import click
 
-from alembic import command
-from alembic.config import Config
-
-_SCRIPTS = Path(__file__).parents[2] / "migrations"
+from server.cli import given
 
 
-def configuration(database_url: str) -> Config:
-    """What alembic needs to know; `migrations/env.py` reads the URL from its attributes."""
-    config = Config()
-    # A percent sign in a folder's name is no interpolation.
-    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
-    config.attributes["database_url"] = database_url
-    return config
+@click.group()
+def migrate() -> None:
+    """Bring the database's tables up to date, or back.
+
+    Works on DATABASE_URL, or on the database of the `lumen dev` that is running.
+    """
 
 
-def up(database_url: str, revision: str = "head") -> None:
-    """Apply every migration that is missing."""
-    command.upgrade(configuration(database_url), revision)
+@migrate.command()
+@click.argument("revision", default="head")
+def up(revision: str) -> None:
+    """Apply the migrations that are missing, to REVISION or all of them."""
+    from server.cli import schema
+
+    url = given.database_url()
+    schema.up(url, revision)
+    click.echo(f"The database is at {schema.versions(url).database}.")
 
 
-def down(database_url: str, revision: str) -> None:
-    """Take migrations back, to a revision or by a count such as `-1`."""
-    command.downgrade(configuration(database_url), revision)
+@migrate.command()
+@click.argument("revision")
+def down(revision: str) -> None:
+    """Take migrations back to REVISION (`base` for none), or so many with -1, -2 and so on."""
+    from server.cli import schema
+
+    url = given.database_url()
+    schema.down(url, revision)
+    click.echo(f"The database is at {schema.versions(url).database or 'no revision'}.")
+
+
+# `-1` is a revision here and not an option that nobody knows.
+down.context_settings["ignore_unknown_options"] = True
+
+
+@migrate.command()
+def status() -> None:
+    """Compare the database with this code; ends with 1 when they differ."""
+    from server.cli import schema
+
+    versions = schema.versions(given.database_url())
+    click.echo(
+        f"The database is at {versions.database or 'no revision'}, the code at {versions.code}."
+    )
+    if not versions.agree:
+        click.echo("Run `lumen migrate up`.")
+        raise click.exceptions.Exit(1)
+
+
+@migrate.command()
+@click.argument("message")
+def new(message: str) -> None:
+    """Write an empty revision, for the one who changes the tables: MESSAGE says what it does."""
+    from server.cli import schema
+
+    for path in schema.write(message):
+        click.echo(f"Wrote {path}.")

@@ -55,6 +55,19 @@ class Home:
         file.flush()
         self._lock = file
 
+    def is_held(self) -> bool:
+        """Whether some process, this one included, holds the folder."""
+        try:
+            file = (self.path / "lock").open("r", encoding="ascii")
+        except FileNotFoundError:
+            return False
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
     def release(self) -> None:
         """Let another process hold the folder."""
         if self._lock is not None:

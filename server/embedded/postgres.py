@@ -43,6 +43,8 @@ _RECKLESS = {
 class PostgresServer:
     """One server over `home/postgres`; it dies with the process that started it."""
 
+    name = "PostgreSQL"
+
     def __init__(self, home: Home, *, durable: bool = True) -> None:
         self._home = home
         self._durable = durable
@@ -110,8 +112,9 @@ class PostgresServer:
         """
         self.create()
         self._clear_leftovers()
-        for _ in range(_PORT_ATTEMPTS):
-            self.port = ports.remembered(self._home.folder("postgres.port"))
+        kept = self.port  # started again it keeps its port, or its clients would not find it
+        for _ in range(1 if kept else _PORT_ATTEMPTS):
+            self.port = kept or ports.remembered(self._home.folder("postgres.port"))
             if self._launch():
                 break
         else:
@@ -160,6 +163,11 @@ class PostgresServer:
         if done.returncode != 0:
             raise EmbeddedError(f"PostgreSQL refused {statement!r}: {done.stderr.strip()}")
         return done.stdout.strip()
+
+    def ask_to_stop(self) -> None:
+        """Begin a clean stop, without waiting for it."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
 
     def stop(self) -> None:
         """Stop cleanly: clients are cut, data is flushed."""

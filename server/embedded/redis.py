@@ -19,6 +19,8 @@ _ANSWER_SECONDS = 1.0
 class RedisServer:
     """One server over `home/redis`; it dies with the process that started it."""
 
+    name = "Redis"
+
     def __init__(self, home: Home, *, durable: bool = True) -> None:
         self._home = home
         self._durable = durable
@@ -48,8 +50,9 @@ class RedisServer:
         """
         self._data.mkdir(mode=0o700, exist_ok=True)
         process.end_leftovers(self._data, "redis-server", signal.SIGTERM, _STOP_SECONDS)
-        for _ in range(_PORT_ATTEMPTS):
-            self.port = ports.remembered(self._home.folder("redis.port"))
+        kept = self.port  # started again it keeps its port, or its clients would not find it
+        for _ in range(1 if kept else _PORT_ATTEMPTS):
+            self.port = kept or ports.remembered(self._home.folder("redis.port"))
             if self._launch():
                 return
         raise EmbeddedError(f"Redis does not start; see {self._home.log('redis')}.")
@@ -102,6 +105,11 @@ class RedisServer:
         except OSError:
             return False
         return answer.endswith(b"+PONG\r\n")
+
+    def ask_to_stop(self) -> None:
+        """Begin a clean stop, without waiting for it."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
 
     def stop(self) -> None:
         """Stop cleanly: what was written is on the disk."""

@@ -1,0 +1,1 @@
+"""What `lumen doctor` looks at: the machine, the data folder, the databases."""

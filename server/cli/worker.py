@@ -1,0 +1,44 @@
+"""`lumen worker`: the background work of one machine, under one supervisor."""
+
+import os
+import sys
+
+import click
+
+from server.cli import given
+
+
+@click.command()
+@click.option(
+    "--queues",
+    multiple=True,
+    type=click.Choice(["ingest", "embed", "cards"]),
+    help="Only a worker of these queues, in this order; without it, everything.",
+)
+def worker(queues: tuple[str, ...]) -> None:
+    """Start the background work: a worker for feeds and embeddings, one for cards, and the pulse.
+
+    The pulse folds counters, relays events and schedules; of several only one works at a time, so
+    any number of machines may run this command. Needs DATABASE_URL, REDIS_URL and SECRET_KEY. On
+    SIGTERM jobs under way are given a moment; one that is cut off is taken up again elsewhere.
+    """
+    given.demand(given.load_settings(), "database_url", "redis_url", "secret_key")
+    if queues:
+        os.execv(  # noqa: S606 (no shell: the worker takes this process's place)
+            sys.executable, [sys.executable, "-m", "jobs", "work", "--queues", *queues]
+        )
+
+    from server.cli.background import background_services
+    from server.cli.console import Console
+    from server.cli.supervisor import GaveUpError, Stopped, Supervisor
+
+    with Supervisor(Console(sys.stderr)) as supervisor:
+        try:
+            supervisor.start(*background_services(os.environ), saying="Starting the workers")
+            supervisor.watch()
+        except Stopped:
+            pass
+        except GaveUpError as error:
+            raise click.ClickException(str(error)) from error
+        finally:
+            supervisor.stop()
