@@ -1,1 +1,59 @@
-"""Where items come from: feeds, how politely they are fetched, and how they fare."""
+"""Sources: what is ingested, how politely, and how it went."""
+
+from server.sources.actions import (
+    add,
+    add_all,
+    add_unasked,
+    by_ids,
+    by_url,
+    claim,
+    demo_ids,
+    discard,
+    due,
+    failed,
+    page,
+    refresh,
+    succeeded,
+)
+from server.sources.model import (
+    About,
+    Failed,
+    Fetched,
+    NewSource,
+    Source,
+    SourceExists,
+    after_error,
+    check_url,
+    next_check,
+)
+from server.sources.tasks import REFRESH, TAKE_IN, RefreshSource, TakeIn, refresh_id
+
+__all__ = [
+    "REFRESH",
+    "TAKE_IN",
+    "About",
+    "Failed",
+    "Fetched",
+    "NewSource",
+    "RefreshSource",
+    "Source",
+    "SourceExists",
+    "TakeIn",
+    "add",
+    "add_all",
+    "add_unasked",
+    "after_error",
+    "by_ids",
+    "by_url",
+    "check_url",
+    "claim",
+    "demo_ids",
+    "discard",
+    "due",
+    "failed",
+    "next_check",
+    "page",
+    "refresh",
+    "refresh_id",
+    "succeeded",
+]

@@ -1,5 +1,10 @@
 """The table of sources, and its SQL."""
 
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
@@ -9,17 +14,23 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
+    any_,
     func,
+    literal,
+    select,
     text,
 )
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-from server.kernel.database import metadata
+from server.kernel.database import Db, metadata
+from server.sources.model import Failed, Fetched, Source
 
 sources = Table(
     "sources",
     metadata,
-    Column("id", UUID, primary_key=True),
+    Column("id", PG_UUID, primary_key=True),
     Column("url", Text, nullable=False, unique=True),
     Column("title", Text, nullable=False),
     Column("site_url", Text),
@@ -43,3 +54,123 @@ sources = Table(
     Index("ix_sources_due", "next_check_at", postgresql_where=text("enabled")),
     schema="content",
 )
+
+
+async def insert(db: Db, source_id: UUID, values: dict[str, Any]) -> Source | None:
+    """Store a source; None when its address is one already."""
+    statement = (
+        pg_insert(sources)
+        .values(id=source_id, **values)
+        .on_conflict_do_nothing(index_elements=["url"])
+        .returning(*sources.c)
+    )
+    row = (await db.execute(statement)).mappings().first()
+    return None if row is None else Source(**row)
+
+
+async def by_ids(db: Db, ids: Collection[UUID]) -> dict[UUID, Source]:
+    """Read sources."""
+    wanted = literal(list(ids), ARRAY(PG_UUID))
+    rows = await db.execute(select(*sources.c).where(sources.c.id == any_(wanted)))
+    return {row["id"]: Source(**row) for row in rows.mappings()}
+
+
+async def by_url(db: Db, url: str) -> Source | None:
+    """Read the source that has an address."""
+    row = (await db.execute(select(*sources.c).where(sources.c.url == url))).mappings().first()
+    return None if row is None else Source(**row)
+
+
+async def page(db: Db, after: UUID | None, limit: int) -> list[Source]:
+    """Read sources by age, the latest first."""
+    statement = select(*sources.c).order_by(sources.c.id.desc()).limit(limit)
+    if after is not None:
+        statement = statement.where(sources.c.id < after)
+    return [Source(**row) for row in (await db.execute(statement)).mappings()]
+
+
+async def demo_ids(db: Db) -> list[UUID]:
+    """Read the ids of the sources that are demo content."""
+    return list((await db.execute(select(sources.c.id).where(sources.c.demo))).scalars())
+
+
+async def due(db: Db, now: datetime, limit: int) -> list[UUID]:
+    """Read the ids of sources whose time has come, the longest overdue first."""
+    statement = (
+        select(sources.c.id)
+        .where(sources.c.enabled, sources.c.next_check_at <= now)
+        .order_by(sources.c.next_check_at)
+        .limit(limit)
+    )
+    return list((await db.execute(statement)).scalars())
+
+
+async def make_due(db: Db, source_id: UUID, now: datetime) -> bool:
+    """Let a source be asked now; False when there is none that is asked at all."""
+    statement = (
+        sources.update()
+        .where(sources.c.id == source_id, sources.c.enabled)
+        .values(next_check_at=now)
+        .returning(sources.c.id)
+    )
+    return (await db.execute(statement)).first() is not None
+
+
+async def claim(db: Db, source_id: UUID, now: datetime, until: datetime) -> Source | None:
+    """Begin a refresh: nobody else finds the source due until then."""
+    statement = (
+        sources.update()
+        .where(sources.c.id == source_id)
+        .values(last_fetch_at=now, next_check_at=until)
+        .returning(*sources.c)
+    )
+    row = (await db.execute(statement)).mappings().first()
+    return None if row is None else Source(**row)
+
+
+async def record_success(db: Db, source: Source, outcome: Fetched, now: datetime) -> bool:
+    """Write down a refresh that went well; False when a later one has begun since."""
+    about = outcome.about
+    statement = (
+        sources.update()
+        .where(sources.c.id == source.id, sources.c.last_fetch_at == source.last_fetch_at)
+        .values(
+            # A title that was given by hand stands; until then the address stood in its place.
+            title=(about.title or source.title) if source.title == source.url else source.title,
+            site_url=about.site_url or source.site_url,
+            language=source.language or about.language,
+            licence=about.licence or source.licence,
+            etag=outcome.etag,
+            last_modified=outcome.last_modified,
+            last_success_at=now,
+            last_status=outcome.status,
+            last_error=None,
+            error_count=0,
+            item_count=sources.c.item_count + outcome.new_items,
+            next_check_at=outcome.next_check_at,
+        )
+        .returning(sources.c.id)
+    )
+    return (await db.execute(statement)).first() is not None
+
+
+async def record_failure(db: Db, source: Source, outcome: Failed) -> bool:
+    """Write down a refresh that failed; False when a later one has begun since."""
+    statement = (
+        sources.update()
+        .where(sources.c.id == source.id, sources.c.last_fetch_at == source.last_fetch_at)
+        .values(
+            last_status=outcome.status,
+            last_error=outcome.reason,
+            error_count=sources.c.error_count + 1,
+            next_check_at=outcome.next_check_at,
+        )
+        .returning(sources.c.id)
+    )
+    return (await db.execute(statement)).first() is not None
+
+
+async def delete(db: Db, ids: Collection[UUID]) -> int:
+    """Remove sources; their items must be gone already."""
+    wanted = literal(list(ids), ARRAY(PG_UUID))
+    return (await db.execute(sources.delete().where(sources.c.id == any_(wanted)))).rowcount

@@ -1,0 +1,13 @@
+"""What sources tell."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from server.kernel.outbox import Event
+
+
+class SourceDue(Event, frozen=True):
+    """Somebody wants a source to be asked now: it was added, or is to be refreshed."""
+
+    topic: ClassVar[str] = "source.due"
+    id: UUID
