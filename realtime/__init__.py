@@ -1,0 +1,35 @@
+"""Channels over websockets as Phoenix has them: sockets, channels, topics, broadcasts, pub/sub.
+
+Speaks to the `phoenix` npm client. README.md tells how it works and what it promises.
+"""
+
+from realtime.channel import Channel, Error, Ok, Refused, SocketRef, Stop
+from realtime.endpoint import Endpoint, Publisher
+from realtime.frame import Frame
+from realtime.limits import Limits
+from realtime.message import Broadcast
+from realtime.pubsub.local import LocalPubSub
+from realtime.pubsub.port import PublishFailed, PubSub
+from realtime.socket import ConnectInfo, ConnectRefused, Socket
+from realtime.telemetry import Telemetry
+
+__all__ = [
+    "Broadcast",
+    "Channel",
+    "ConnectInfo",
+    "ConnectRefused",
+    "Endpoint",
+    "Error",
+    "Frame",
+    "Limits",
+    "LocalPubSub",
+    "Ok",
+    "PubSub",
+    "PublishFailed",
+    "Publisher",
+    "Refused",
+    "Socket",
+    "SocketRef",
+    "Stop",
+    "Telemetry",
+]

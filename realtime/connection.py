@@ -1,0 +1,172 @@
+"""Carries out a session's commands for one client."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Literal, assert_never
+
+from realtime.close import FLOODING, IDLE, SLOW, TOO_BIG, Close
+from realtime.message import Message, Reply
+from realtime.node import Node
+from realtime.runner import Runner
+from realtime.serializer import Malformed
+from realtime.session import Command, Deliver, End, Leave, Send, Session, Start
+from realtime.socket import Socket
+from realtime.telemetry import MalformedReceived, SocketClosed, SocketOpened, WriterOverflowed
+from realtime.writer import Writer
+
+
+class Connection:
+    """One client, from the upgrade to the end, over any transport.
+
+    A transport calls `received` for every message and `closed` once; everything else goes
+    out through the writer that it made.
+    """
+
+    __slots__ = ("_began", "_heard", "_id", "_malformed", "_node", "_routes", "_runners",
+                 "_session", "_stalled", "fanout", "limits", "over", "socket",
+                 "telemetry", "writer")  # fmt: skip
+
+    def __init__(self, node: Node, socket: Socket, writer: Writer) -> None:
+        self.socket = socket
+        self.writer = writer
+        self.fanout = node.fanout
+        self.limits = node.limits
+        self.telemetry = node.telemetry
+        self.over = False
+        self._node = node
+        self._routes = node.routes(socket.channels)
+        self._session = Session(self._known, limit=node.limits.max_channels)
+        self._runners: dict[int, Runner] = {}
+        self._malformed = 0
+        self._began = self._heard = asyncio.get_running_loop().time()
+        self._stalled: float | None = None
+        self._id = socket.id()
+        node.add(self, self._id)
+
+    def opened(self, *, seconds: float) -> None:
+        """Tell that the client is in."""
+        transport, vsn = self.socket.info.transport, self.writer.serializer.vsn
+        self.telemetry.emit(SocketOpened(transport, vsn, seconds))
+
+    def received(self, data: str | bytes) -> None:
+        """Take one message of the client. A malformed one costs itself and nothing more."""
+        if self.over:
+            return
+        self._heard = asyncio.get_running_loop().time()
+        if len(data) > self.limits.max_frame_bytes:
+            self.close(TOO_BIG)
+            return
+        try:
+            message = self.writer.serializer.decode(data)
+        except Malformed as error:
+            self._count_malformed(str(error))
+            return
+        self._execute(self._session.receive(message))
+
+    def closed(self, code: int, reason: str = "") -> None:
+        """Take notice that the client is gone, however it went."""
+        if self._stop():
+            seconds = asyncio.get_running_loop().time() - self._began
+            self.telemetry.emit(SocketClosed(code, reason, seconds))
+
+    def close(self, close: Close) -> None:
+        """Send the client away, after what is already waiting for it."""
+        if self.over:
+            return
+        self.fanout.flush(self.writer)
+        self.writer.close(close)
+        self.closed(close.code, close.reason)
+
+    def drain(self) -> None:
+        """Take notice that the server is about to stop."""
+        self._node.begin_drain()
+
+    def paused(self, *, is_paused: bool) -> None:
+        """Take notice that the client has stopped reading, or reads again."""
+        self.writer.paused = is_paused
+        self._stalled = asyncio.get_running_loop().time() if is_paused else None
+
+    def overflowed(self, waiting_bytes: int) -> None:
+        """Take notice that the writer has given up on the client."""
+        self.telemetry.emit(WriterOverflowed(waiting_bytes, "bytes"))
+        self.closed(SLOW.code, SLOW.reason)
+
+    def check(self, now: float) -> None:
+        """Close if the client has gone silent or stopped reading."""
+        if self._stalled is not None and now - self._stalled >= self.limits.writer_stall_s:
+            self.telemetry.emit(WriterOverflowed(self.writer.waiting(), "stalled"))
+            self.close(SLOW)
+        elif now - self._heard >= self.limits.idle_timeout_s:
+            self.close(IDLE)
+
+    # What its channels ask of it (runner.Owner).
+
+    def send(self, message: Message | Reply) -> None:
+        """Encode for this client and queue."""
+        self.fanout.own(self.writer, self.writer.serializer.encode(message))
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a task that the node waits for when it stops."""
+        return self._node.spawn(work)
+
+    def answered(self, key: int, status: Literal["ok", "error"], response: Any) -> None:
+        """A join has its answer."""
+        if status == "error":
+            self._runners.pop(key, None)
+        self._execute(self._session.answered(key, status, response))
+
+    def left(self, key: int) -> None:
+        """A channel has come to the end that its client asked for."""
+        self._runners.pop(key, None)
+        self._execute(self._session.left(key))
+
+    def ended(self, key: int, *, crashed: bool) -> None:
+        """A channel is over by itself."""
+        self._runners.pop(key, None)
+        self._execute(self._session.ended(key, crashed=crashed))
+
+    def _known(self, topic: str) -> bool:
+        return self._routes.match(topic) is not None
+
+    def _execute(self, commands: list[Command]) -> None:
+        for command in commands:
+            match command:
+                case Send(message):
+                    self.send(message)
+                case Start():
+                    self._start(command)
+                case Deliver(key, message):
+                    self._runners[key].receive(message)
+                case Leave(key):
+                    self._runners[key].leave()
+                case End(key, reason):
+                    self._runners.pop(key).end(reason)
+                case _:
+                    assert_never(command)
+
+    def _start(self, start: Start) -> None:
+        route = self._routes.match(start.join.topic)
+        if route is None:
+            return
+        pattern, make_channel = route
+        channel = make_channel(self.socket, start.join.topic)
+        member = self.fanout.new_member()
+        runner = Runner(self, channel, start.key, start.join_ref, pattern, member)
+        self._runners[start.key] = runner
+        runner.start(start.join)
+
+    def _stop(self) -> bool:
+        if self.over:
+            return False
+        self.over = True
+        self._node.remove(self, self._id)
+        runners, self._runners = self._runners, {}
+        for runner in runners.values():
+            runner.end("closed")
+        return True
+
+    def _count_malformed(self, reason: str) -> None:
+        self._malformed += 1
+        self.telemetry.emit(MalformedReceived(reason))
+        if self._malformed >= self.limits.max_malformed:
+            self.close(FLOODING)

@@ -1,0 +1,144 @@
+"""What the connections of one process share."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from itertools import islice
+from typing import Any, Protocol
+
+from realtime.close import DISCONNECTED, RESTARTING, Close
+from realtime.fanout import Fanout
+from realtime.handshake import CheckOrigin
+from realtime.limits import Limits
+from realtime.socket import ConnectInfo, ConnectRefused, Hub, Socket
+from realtime.telemetry import SocketRefused, Telemetry
+from realtime.topic import Routes
+
+_Channels = Mapping[str, Callable[[Any, str], Any]]
+
+
+class Closable(Protocol):
+    """A connection, as the node sees it."""
+
+    def close(self, close: Close) -> None:
+        """Say goodbye to the client."""
+
+    def check(self, now: float) -> None:
+        """Close if the client has gone silent or stopped reading."""
+
+
+class Node:
+    """The sockets of this process, by id, and what is running for them."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        make_socket: Callable[[ConnectInfo], Socket],
+        *,
+        limits: Limits,
+        check_origin: CheckOrigin,
+        telemetry: Telemetry,
+    ) -> None:
+        self.limits = limits
+        self.check_origin = check_origin
+        self.telemetry = telemetry
+        self.fanout = Fanout(telemetry, slice_sockets=limits.slice_sockets)
+        self.connections: dict[Closable, None] = {}
+        self.by_id: dict[str, dict[Closable, None]] = {}
+        self.draining: asyncio.Task[None] | None = None
+        self._hub = hub
+        self._make_socket = make_socket
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._channels: _Channels | None = None
+        self._routes: Routes[Callable[[Any, str], Any]] = Routes({})
+        self._sweep: asyncio.TimerHandle | None = None
+
+    async def admit(self, info: ConnectInfo) -> Socket:
+        """Let the app decide on a client."""
+        try:
+            socket = self._make_socket(info)
+            socket.endpoint = self._hub
+            async with asyncio.timeout(self.limits.connect_timeout_s):
+                await socket.connect()
+        except TimeoutError as error:
+            raise self.refused("timeout", 503) from error
+        except ConnectRefused as refusal:
+            raise self.refused(refusal.reason, refusal.status) from refusal
+        if not isinstance(socket.id(), str | None):
+            raise self.refused("id")
+        return socket
+
+    def refused(self, reason: str, status: int = 403) -> ConnectRefused:
+        """Count a client that is turned away, and return what to raise."""
+        self.telemetry.emit(SocketRefused(status, reason))
+        return ConnectRefused(reason, status)
+
+    def routes(self, channels: _Channels) -> Routes[Callable[[Any, str], Any]]:
+        """Return the routes of a socket's channels, worked out once for each table."""
+        if channels is not self._channels:
+            self._channels, self._routes = channels, Routes(channels)
+        return self._routes
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a task and hold it until it is done."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def add(self, connection: Closable, socket_id: str | None) -> None:
+        """Know a connection from now on."""
+        self.connections[connection] = None
+        if socket_id is not None:
+            self.by_id.setdefault(socket_id, {})[connection] = None
+        if self._sweep is None:
+            self._schedule_sweep()
+
+    def remove(self, connection: Closable, socket_id: str | None) -> None:
+        """Forget a connection."""
+        self.connections.pop(connection, None)
+        if socket_id is not None and (same := self.by_id.get(socket_id)) is not None:
+            same.pop(connection, None)
+            if not same:
+                del self.by_id[socket_id]
+
+    def disconnect(self, socket_id: str) -> None:
+        """Close this node's sockets of one id."""
+        for connection in tuple(self.by_id.get(socket_id, ())):
+            connection.close(DISCONNECTED)
+
+    async def drain(self, *, batch: int, pause_s: float) -> None:
+        """Send everyone away a batch at a time, so that the next node is not run over."""
+        while self.connections:
+            for connection in tuple(islice(self.connections, batch)):
+                connection.close(RESTARTING)
+                self.remove(connection, None)
+            await asyncio.sleep(pause_s if self.connections else 0)
+
+    def begin_drain(self) -> None:
+        """Start to send everyone away, once."""
+        if self.draining is None:
+            self.draining = self.spawn(self.drain(batch=200, pause_s=0.25))
+
+    async def settle(self, within_s: float) -> None:
+        """Wait for what is still running; cancel what takes too long."""
+        tasks = self._tasks - {asyncio.current_task()}
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=within_s)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+
+    def _schedule_sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        every = min(self.limits.idle_timeout_s, self.limits.writer_stall_s) / 4
+        self._sweep = loop.call_later(every, self._sweep_once)
+
+    def _sweep_once(self) -> None:
+        """Look for the silent and the stuck; one timer for all of them."""
+        self._sweep = None
+        now = asyncio.get_running_loop().time()
+        for connection in tuple(self.connections):
+            connection.check(now)
+        if self.connections:
+            self._schedule_sweep()

@@ -1,0 +1,323 @@
+"""Runs one channel: an ordered, bounded inbox, one message at a time.
+
+There is a task only while there is something to do, so ten thousand quiet channels cost
+objects and no tasks.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+from typing import Any, Literal, Protocol
+
+from msgspec import Struct
+
+from realtime.channel import Channel, Error, Ok, Refused, SocketRef, Stop
+from realtime.fanout import Fanout
+from realtime.frame import Frame
+from realtime.limits import Limits
+from realtime.message import Broadcast, Message, Ref, Reply, pack
+from realtime.telemetry import ChannelCrashed, Handled, InboxOverflowed, Joined, Telemetry
+from realtime.writer import Writer
+
+
+class Owner(Protocol):
+    """The connection, as the channels that it runs see it."""
+
+    writer: Writer
+    fanout: Fanout
+    limits: Limits
+    telemetry: Telemetry
+
+    def send(self, message: Message | Reply) -> None:
+        """Encode for this client and queue."""
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a task that the node waits for when it stops."""
+
+    def answered(self, key: int, status: Literal["ok", "error"], response: Any) -> None:
+        """A join has its answer."""
+
+    def left(self, key: int) -> None:
+        """A channel has come to the end that its client asked for."""
+
+    def ended(self, key: int, *, crashed: bool) -> None:
+        """A channel is over by itself."""
+
+
+class _Info(Struct, frozen=True):
+    message: Any
+
+
+class _Leave(Struct, frozen=True):
+    pass
+
+
+class _Stop(Struct, frozen=True):
+    reason: str
+
+
+_Item = Message | Frame | _Info | _Leave | _Stop
+
+
+class Runner:
+    """One channel while a client is joined to it."""
+
+    __slots__ = ("_current", "_held", "_inbox", "_join_ref", "_key", "_open", "_owner", "_pattern",
+                 "_reason", "_task", "_timer", "channel", "member")  # fmt: skip
+
+    def __init__(
+        self, owner: Owner, channel: Channel, key: int, join_ref: Ref, pattern: str, member: int
+    ) -> None:
+        self.channel = channel
+        self.member = member
+        self._owner = owner
+        self._key = key
+        self._join_ref = join_ref
+        self._pattern = pattern
+        self._inbox: deque[_Item] = deque()
+        self._held: list[Message | Frame] | None = []  # what follows the answer to the join
+        self._open = False  # the join was answered ok
+        self._reason: str | None = None  # why it is over
+        self._current: Message | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        channel.engine = self
+
+    # What the connection asks of it.
+
+    def start(self, join: Message) -> None:
+        """Begin the join. Broadcasts from now on are kept until it is answered."""
+        self._owner.fanout.watch(self.channel.topic, self.member, self._take)
+        self._task = self._owner.spawn(self._run(join))
+
+    def receive(self, message: Message) -> None:
+        """Take a message of the client, or tell it that the channel cannot keep up."""
+        if len(self._inbox) < self._owner.limits.inbox_size:
+            self._put(message)
+            return
+        self._tell(InboxOverflowed(self._pattern, "client"))
+        if message.ref is not None:
+            refusal = {"reason": "overloaded"}
+            self._owner.send(Reply(self._join_ref, message.ref, message.topic, "error", refusal))
+
+    def leave(self) -> None:
+        """Come to an end after what is in the inbox."""
+        self._put(_Leave())
+
+    def end(self, reason: str) -> None:
+        """Be over now: nothing more reaches the client; a handler at work may finish."""
+        if self._reason is not None:
+            return
+        self._reason = reason
+        self._inbox.clear()
+        self._held = []
+        self._owner.fanout.part(self.channel.topic, self.member, self._owner.writer)
+        if self._task is None:
+            if self._open and type(self.channel).terminate is not Channel.terminate:
+                self._task = self._owner.spawn(self._run(None))
+        elif not self._open:
+            self._task.cancel()  # nothing was promised yet
+        else:
+            loop = asyncio.get_running_loop()
+            grace = self._owner.limits.shutdown_timeout_s
+            self._timer = loop.call_later(grace, self._task.cancel)
+
+    # What the channel asks of it (channel.Engine).
+
+    def push(self, event: str, payload: Any) -> None:
+        """Send to this client, unless it is over."""
+        self._send(Message(self._join_ref, None, self.channel.topic, event, payload))
+
+    def push_frame(self, frame: Frame) -> None:
+        """Send a shared frame to this client."""
+        self._send(frame)
+
+    def send_info(self, message: Any) -> None:
+        """Put a message of the app into the inbox; a channel that cannot keep up ends."""
+        self._put_own(_Info(message))
+
+    def stop(self, reason: str) -> None:
+        """Put the end into the inbox."""
+        self._put(_Stop(reason))
+
+    def socket_ref(self) -> SocketRef:
+        """Return what the message being handled is answered by."""
+        if self._current is None or self._current.ref is None:
+            raise RuntimeError("there is no message to answer: call this inside handle_in")
+        return SocketRef(self._current.ref)
+
+    def reply(self, ref: SocketRef, answer: Ok | Error) -> None:
+        """Answer a message, unless the channel is over."""
+        if self._reason is None:
+            status = "ok" if isinstance(answer, Ok) else "error"
+            topic = self.channel.topic
+            self._owner.send(Reply(self._join_ref, ref.ref, topic, status, answer.response))
+
+    # Inside.
+
+    def _tell(self, event: InboxOverflowed | Joined | Handled | ChannelCrashed) -> None:
+        self._owner.telemetry.emit(event)
+
+    def _send(self, message: Message | Frame) -> None:
+        if self._reason is not None:
+            return
+        if self._held is not None:
+            self._hold(message)
+        elif isinstance(message, Message):
+            self._owner.send(message)
+        elif (wire := message.wire(self._owner.writer.serializer)) is not None:
+            self._owner.fanout.own(self._owner.writer, wire)
+
+    def _hold(self, message: Message | Frame) -> None:
+        if self._held is None or len(self._held) >= self._owner.limits.inbox_size:
+            self._overflow()
+        else:
+            self._held.append(message)
+
+    def _take(self, frame: Frame) -> None:
+        """Take a broadcast: one to keep until the join is answered, or one to intercept."""
+        if self._held is not None:
+            self._hold(frame)
+        elif frame.event in self.channel.intercept:
+            self._put_own(frame)
+        else:
+            self._send(frame)
+
+    def _put_own(self, item: _Item) -> None:
+        if len(self._inbox) < self._owner.limits.inbox_size:
+            self._put(item)
+        else:
+            self._overflow()
+
+    def _overflow(self) -> None:
+        """End a channel that would otherwise miss something: its client joins again."""
+        if self._reason is None:
+            self._tell(InboxOverflowed(self._pattern, "server"))
+            if self._open:
+                self._owner.ended(self._key, crashed=True)
+            else:
+                self._owner.answered(self._key, "error", {"reason": "overloaded"})
+            self.end("overloaded")
+
+    def _put(self, item: _Item) -> None:
+        if self._reason is None:
+            self._inbox.append(item)
+            if self._task is None:
+                self._task = self._owner.spawn(self._run(None))
+
+    async def _run(self, join: Message | None) -> None:
+        try:
+            if join is not None:
+                await self._join(join)
+            while self._inbox:
+                await self._handle(self._inbox.popleft())
+        except asyncio.CancelledError:
+            if self._reason is None:  # not our doing: the loop is being taken down
+                raise
+        finally:
+            self._task = None
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._reason is not None and self._open:
+            self._open = False
+            await self._guard("terminate", self._terminate(self._reason))
+
+    async def _terminate(self, reason: str) -> None:
+        async with asyncio.timeout(self._owner.limits.shutdown_timeout_s):
+            await self.channel.terminate(reason)
+
+    async def _join(self, join: Message) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        outcome: Literal["ok", "refused", "crashed", "timeout", "abandoned"] = "abandoned"
+        response: Any = {}
+        deadline = asyncio.timeout(self._owner.limits.join_timeout_s)
+        try:
+            async with deadline:
+                answer = await self.channel.join(join.payload)
+            outcome, response = "ok", pack({} if answer is None else answer)
+        except Refused as refusal:
+            outcome, response = "refused", refusal.response
+        except Exception as error:  # noqa: BLE001 - one of the three supervisors
+            outcome, response = "crashed", {"reason": "join crashed"}
+            if deadline.expired():
+                outcome, response = "timeout", {"reason": "join timeout"}
+            self._tell(ChannelCrashed(self._pattern, "join", error))
+        finally:
+            self._tell(Joined(self._pattern, outcome, loop.time() - began))
+        if self._reason is not None:
+            return
+        if outcome == "ok":
+            self._opened(response)
+        else:
+            self._owner.answered(self._key, "error", response)
+            self.end("refused")
+
+    def _opened(self, response: Any) -> None:
+        """Answer, send what was kept meanwhile, then let broadcasts go straight through."""
+        self._open = True
+        self._owner.answered(self._key, "ok", response)
+        held, self._held = self._held or [], None
+        for message in held:
+            if isinstance(message, Frame):
+                self._take(message)
+            else:
+                self._send(message)
+        if not self.channel.intercept and self._reason is None:
+            fanout, topic = self._owner.fanout, self.channel.topic
+            fanout.part(topic, self.member)
+            fanout.enter(topic, self.member, self._owner.writer)
+
+    async def _handle(self, item: _Item) -> None:
+        match item:
+            case Message():
+                await self._guard("handle_in", self._handle_in(item))
+            case _Info(message):
+                await self._guard("handle_info", self.channel.handle_info(message))
+            case Frame():
+                payload = Broadcast(item.topic, item.event, item.payload).decode()
+                await self._guard("handle_out", self.channel.handle_out(item.event, payload))
+            case _Leave():
+                self._owner.left(self._key)
+                self.end("left")
+            case _Stop(reason):
+                self._finish(reason)
+
+    async def _handle_in(self, message: Message) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self._current = message
+        outcome: Literal["ok", "refused", "crashed"] = "crashed"
+        try:
+            try:
+                answer = await self.channel.handle_in(message.event, message.payload)
+            except Refused as refusal:
+                answer = Error(refusal.response)
+            outcome = "refused" if isinstance(answer, Error) else "ok"
+            self._answer(message, answer)
+        finally:
+            self._current = None
+            self._tell(Handled(self._pattern, message.event, outcome, loop.time() - began))
+
+    def _answer(self, message: Message, answer: Ok | Error | Stop | None) -> None:
+        reply = answer.reply if isinstance(answer, Stop) else answer
+        if reply is not None and message.ref is not None:
+            self.reply(SocketRef(message.ref), reply)
+        if isinstance(answer, Stop):
+            self._finish(answer.reason)
+
+    def _finish(self, reason: str) -> None:
+        if self._reason is None:
+            graceful = reason in ("normal", "shutdown") or reason.startswith("shutdown:")
+            self._owner.ended(self._key, crashed=not graceful)
+            self.end(reason)
+
+    async def _guard(self, callback: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run a callback; what it raises ends this channel and nothing else."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - one of the three supervisors
+            self._tell(ChannelCrashed(self._pattern, callback, error))
+            if self._reason is None:
+                self._owner.ended(self._key, crashed=True)
+                self.end("crashed")

@@ -1,0 +1,76 @@
+"""What an app writes: one connected client, and what the topics are that it may join."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from realtime.frame import Frame
+    from realtime.message import Broadcast
+
+
+class ConnectInfo(Struct, frozen=True, kw_only=True):
+    """What is known of a client that asks to connect."""
+
+    params: dict[str, Any] = {}
+    auth_token: str | None = None
+    peer: str | None = None
+    headers: Mapping[str, str] = {}  # x-*, user-agent, origin, traceparent, tracestate
+    uri: str = ""
+    transport: str = "websocket"
+
+
+class ConnectRefused(Exception):
+    """Turns a client away before the upgrade with an HTTP status."""
+
+    def __init__(self, reason: str = "refused", status: int = 403) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+
+
+class Hub(Protocol):
+    """The endpoint, as sockets and channels see it."""
+
+    async def broadcast(self, topic: str, event: str, payload: Any) -> None:
+        """Send to everyone on a topic, on every node."""
+
+    async def broadcast_from(self, sender: int, topic: str, event: str, payload: Any) -> None:
+        """Send to everyone on a topic but one channel."""
+
+    def local_broadcast(self, topic: str, event: str, payload: Any) -> None:
+        """Send to everyone on a topic on this node."""
+
+    def subscribe(self, topic: str, handler: Callable[[Broadcast], None]) -> Callable[[], None]:
+        """Call `handler` with what is broadcast on a topic."""
+
+    def on_gap(self, handler: Callable[[], None]) -> Callable[[], None]:
+        """Call `handler` when something may have been lost between nodes."""
+
+    def frame(self, topic: str, event: str, payload: Any) -> Frame:
+        """Encode once what many channels are pushed."""
+
+    async def disconnect(self, socket_id: str) -> None:
+        """Close the sockets of one id on every node."""
+
+
+class Socket:
+    """One connected client. Subclass it, name the channels, and say who may connect."""
+
+    channels: ClassVar[Mapping[str, Callable[[Any, str], Any]]] = {}
+
+    def __init__(self, info: ConnectInfo) -> None:
+        self.info = info
+        self.assigns: dict[str, Any] = {}
+        self.endpoint: Hub
+
+    async def connect(self) -> None:
+        """Let the client in, or raise ConnectRefused."""
+
+    def id(self) -> str | None:
+        """Return the topic on which `Endpoint.disconnect` reaches this socket."""
+        return None

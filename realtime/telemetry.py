@@ -1,0 +1,141 @@
+"""What the library tells of itself; an app attaches handlers. Nothing is logged here."""
+
+from collections.abc import Callable
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+
+class SocketOpened(Struct, frozen=True):
+    """A client was let in."""
+
+    transport: str
+    vsn: str
+    seconds: float
+
+
+class SocketRefused(Struct, frozen=True):
+    """A client was turned away before the upgrade."""
+
+    status: int
+    reason: str
+
+
+class SocketClosed(Struct, frozen=True):
+    """A connection is over."""
+
+    code: int
+    reason: str
+    seconds: float
+
+
+class Joined(Struct, frozen=True):
+    """A join was answered, or given up by the client before it was."""
+
+    pattern: str
+    outcome: Literal["ok", "refused", "crashed", "timeout", "abandoned"]
+    seconds: float
+
+
+class Handled(Struct, frozen=True):
+    """A channel has handled one message of its client."""
+
+    pattern: str
+    event: str
+    outcome: Literal["ok", "refused", "crashed"]
+    seconds: float
+
+
+class ChannelCrashed(Struct, frozen=True):
+    """A callback raised; its client was told, and joins again."""
+
+    pattern: str
+    callback: str
+    error: BaseException
+
+
+class Flushed(Struct, frozen=True):
+    """The broadcasts of one tick have been handed to their sockets."""
+
+    broadcasts: int
+    deliveries: int
+    seconds: float  # from the first of them reaching this node
+    oldest_s: float  # from the first of them being published, by the wall clock
+
+
+class WriterOverflowed(Struct, frozen=True):
+    """A client did not read what it asked for and was closed."""
+
+    waiting_bytes: int
+    cause: Literal["bytes", "stalled"]
+
+
+class InboxOverflowed(Struct, frozen=True):
+    """A channel could not keep up; the client's message was refused, or the channel ended."""
+
+    pattern: str
+    source: Literal["client", "server"]
+
+
+class MalformedReceived(Struct, frozen=True):
+    """A message that says nothing the protocol knows; it was dropped."""
+
+    reason: str
+
+
+class PubSubLost(Struct, frozen=True):
+    """The subscription to the other nodes broke off."""
+
+    reason: str
+
+
+class PubSubRestored(Struct, frozen=True):
+    """The subscription stands again; what was published in between is lost (a gap)."""
+
+    seconds: float
+    attempts: int
+
+
+class PublishRefused(Struct, frozen=True):
+    """A broadcast could not be handed to the other nodes; its caller was told."""
+
+    reason: str
+    count: int
+
+
+Event: TypeAlias = (
+    SocketOpened
+    | SocketRefused
+    | SocketClosed
+    | Joined
+    | Handled
+    | ChannelCrashed
+    | Flushed
+    | WriterOverflowed
+    | InboxOverflowed
+    | MalformedReceived
+    | PubSubLost
+    | PubSubRestored
+    | PublishRefused
+)
+
+
+class Telemetry:
+    """Where events go. A handler is called in place, so it must be quick and must not raise."""
+
+    def __init__(self, *handlers: Callable[[Event], None]) -> None:
+        self._handlers = handlers
+
+    def attach(self, handler: Callable[[Event], None]) -> Callable[[], None]:
+        """Send events to `handler` until the returned function is called."""
+        self._handlers = (*self._handlers, handler)
+
+        def detach() -> None:
+            self._handlers = tuple(kept for kept in self._handlers if kept is not handler)
+
+        return detach
+
+    def emit(self, event: Event) -> None:
+        """Tell everyone attached."""
+        for handler in self._handlers:
+            handler(event)

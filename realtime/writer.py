@@ -1,0 +1,111 @@
+"""The bounded way out to one client."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from realtime.close import SLOW, Close
+from realtime.frame import Wire
+from realtime.serializer import Serializer
+
+
+class Lane(Protocol):
+    """A transport that takes complete frames as bytes and never blocks."""
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the transport."""
+
+    def buffered(self) -> int:
+        """Return how many bytes the peer has not taken yet."""
+
+    def close(self, close: Close, grace_s: float) -> None:
+        """Send a close frame; abort what is still open after `grace_s`."""
+
+
+class Writer(Protocol):
+    """What is waiting for one client; the fan-out fills it and flushes it once a tick."""
+
+    serializer: Serializer
+    framed: bool
+    paused: bool  # the client has stopped reading
+    out: list[Any]  # bytes where framed, else Wire
+    overflowed: Callable[[int], None]  # told when the client was let go for not reading
+    topics: set[str]  # those whose broadcasts come to this writer without a detour
+
+    def flush(self) -> None:
+        """Hand over what is waiting. Never blocks."""
+
+    def close(self, close: Close) -> None:
+        """Hand over what is waiting, then the close frame."""
+
+    def waiting(self) -> int:
+        """Return how many bytes the client has not taken."""
+
+
+def ignore_overflow(waiting: int) -> None:
+    """Stand in until a connection listens."""
+
+
+def piece(writer: Writer, wire: Wire) -> Any:
+    """Return the form of `wire` that `writer` takes."""
+    return wire.framed if writer.framed else wire
+
+
+def batch(wires: Sequence[Wire], *, framed: bool) -> list[Any]:
+    """Return several messages as few pieces: one where the transport takes bytes."""
+    if not framed:
+        return list(wires)
+    return [b"".join([wire.framed for wire in wires])] if wires else []
+
+
+class FramedWriter:
+    """Writes shared bytes to a transport, once a tick, and lets go of a client that never reads."""
+
+    __slots__ = ("_grace_s", "_lane", "_limit", "_write", "closing", "out", "overflowed", "paused",
+                 "serializer", "topics")  # fmt: skip
+    framed = True
+
+    def __init__(
+        self,
+        serializer: Serializer,
+        lane: Lane,
+        *,
+        limit: int,
+        grace_s: float,
+    ) -> None:
+        self.serializer = serializer
+        self.out: list[bytes] = []
+        self.topics: set[str] = set()
+        self.paused = False
+        self.closing = False
+        self._lane = lane
+        self._write = lane.write
+        self._limit = limit
+        self._grace_s = grace_s
+        self.overflowed: Callable[[int], None] = ignore_overflow
+
+    def flush(self) -> None:
+        """Write what is waiting in one call, unless too much is waiting already."""
+        out = self.out
+        if not out or self.closing:
+            return
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
+        waiting = len(data) + (self._lane.buffered() if self.paused else 0)
+        if waiting > self._limit:
+            self.close(SLOW)
+            self.overflowed(waiting)
+            return
+        self._write(data)
+
+    def close(self, close: Close) -> None:
+        """Write what is waiting and the close frame."""
+        if not self.closing:
+            if close is not SLOW:
+                self.flush()
+            self.closing = True
+            self.out.clear()
+            self._lane.close(close, self._grace_s)
+
+    def waiting(self) -> int:
+        """Return how many bytes the client has not taken."""
+        return self._lane.buffered()
