@@ -1,15 +1,14 @@
 """Takes events out of the outbox and to their consumers, in order for each key.
 
-One relay runs at a time, by lease; a second one would do no harm, for the inbox lets each effect
-happen once. A row that fails is tried again with growing pauses, its key waiting behind it, and is
-parked after `ATTEMPTS`, where an operator sees it.
+One relay runs at a time, by lease; a second one would do no harm, for each reaction locks its row
+and marks the inbox, so that its effect happens once. A row that fails is tried again with growing
+pauses, its key waiting behind it, and is parked after `ATTEMPTS`, where an operator sees it.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +20,7 @@ from server.kernel.services import Services
 
 BATCH = 200
 ATTEMPTS = 12
+AT_ONCE = 8
 POLL_SECONDS = 0.25
 
 # Only the oldest unparked row of a key is taken, and only when its time has come: so a key keeps
@@ -38,13 +38,20 @@ _PENDING = text(
     limit :batch
     """
 )
+_LOCK = text("select 1 from ops.outbox where id = :id for update")
 _TAKE = text(
     """
     insert into ops.inbox (consumer, event_id) values (:consumer, :event_id)
     on conflict do nothing returning 1
     """
 )
-_DONE = text("delete from ops.outbox where id = :id")
+# The marks go with the row: nobody can take the event again once it is gone.
+_DONE = text(
+    """
+    with gone as (delete from ops.outbox where id = any(:ids) returning id)
+    delete from ops.inbox using gone where event_id = gone.id
+    """
+)
 _FAILED = text(
     """
     update ops.outbox
@@ -87,38 +94,50 @@ class Relay:
                 await wait_for(heard, POLL_SECONDS)
 
     async def deliver(self) -> int:
-        """Deliver one batch and say how many rows were done with."""
+        """Deliver one batch, keys side by side, and say how many rows were done with."""
         async with self._services.database.read() as db:
             rows = (await db.execute(_PENDING, {"batch": BATCH})).all()
-        failed: set[str] = set()
-        done = 0
+        unheard = [row.id for row in rows if not self._reactions.get(row.topic)]
+        if unheard:
+            async with self._services.database.begin() as db:
+                await db.execute(_DONE, {"ids": unheard})
+        by_key: dict[str, list[Any]] = {}
         for row in rows:
-            if row.key in failed:
-                continue
-            if await self._deliver_row(row):
-                done += 1
-            else:
-                failed.add(row.key)
-        return done
+            if self._reactions.get(row.topic):
+                by_key.setdefault(row.key, []).append(row)
+        width = asyncio.Semaphore(AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._key(rows, width)) for rows in by_key.values()]
+        return len(unheard) + sum(task.result() for task in tasks)
 
-    async def _deliver_row(self, row: Any) -> bool:
+    async def _key(self, rows: Sequence[Any], width: asyncio.Semaphore) -> int:
+        """Deliver the rows of one key in order, up to the first that fails."""
+        async with width:
+            for done, row in enumerate(rows):
+                if not await self._row(row):
+                    return done
+        return len(rows)
+
+    async def _row(self, row: Any) -> bool:
+        reactions = self._reactions[row.topic]
         try:
-            for reaction in self._reactions.get(row.topic, ()):
-                await self._tell(reaction, row.id, row.payload)
+            for reaction in reactions:
+                await self._tell(reaction, row, last=reaction is reactions[-1])
         except Exception as error:  # noqa: BLE001 - a supervisor: one bad event stops no other
             await self._put_off(row, error)
             return False
-        async with self._services.database.begin() as db:
-            await db.execute(_DONE, {"id": row.id})
         return True
 
-    async def _tell(self, reaction: Reaction, event_id: UUID, payload: Any) -> None:
-        event: Event = msgspec.convert(payload, reaction.event)
-        async with self._services.database.begin() as db:
-            mark = {"consumer": reaction.consumer, "event_id": event_id}
-            if (await db.execute(_TAKE, mark)).first() is None:
+    async def _tell(self, reaction: Reaction, row: Any, *, last: bool) -> None:
+        event: Event = msgspec.convert(row.payload, reaction.event)
+        async with self._services.write() as db:
+            if (await db.execute(_LOCK, {"id": row.id})).first() is None:
                 return
-            await reaction.run(self._services, db, event)
+            mark = {"consumer": reaction.consumer, "event_id": row.id}
+            if (await db.execute(_TAKE, mark)).first() is not None:
+                await reaction.run(self._services, db, event)
+            if last:
+                await db.execute(_DONE, {"ids": [row.id]})
 
     async def _put_off(self, row: Any, error: Exception) -> None:
         pause = timedelta(seconds=min(300.0, 0.2 * 2**row.attempts))
@@ -131,11 +150,6 @@ async def lag(db: Db) -> Lag:
     """Measure the outbox."""
     row = (await db.execute(_LAG)).one()
     return Lag(waiting=row[0], parked=row[1], oldest_seconds=float(row[2]))
-
-
-async def forget(db: Db, age: timedelta = timedelta(days=7)) -> None:
-    """Drop inbox marks so old that their events cannot come again."""
-    await db.execute(_FORGET, {"age": age})
 
 
 async def wait_for(event: asyncio.Event, seconds: float) -> None:

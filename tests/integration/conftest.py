@@ -8,7 +8,6 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from server.app import create_app
 from server.bootstrap import services_of
 from server.kernel.services import Services
 from server.settings import Settings, load
@@ -41,6 +40,8 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
 @pytest.fixture
 async def app(settings: Settings) -> AsyncIterator[Starlette]:
     """The web app, started."""
+    from server.app import create_app  # noqa: PLC0415 - tests of one domain do not load them all
+
     created = create_app(settings)
     async with created.router.lifespan_context(created):
         yield created

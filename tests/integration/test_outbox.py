@@ -1,0 +1,168 @@
+"""Events leave with their transaction, reach each consumer, and take effect once."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, ClassVar
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from server.kernel import relay as relays
+from server.kernel.database import Db
+from server.kernel.ids import new_id
+from server.kernel.outbox import Event, Reaction, by_topic, emit
+from server.kernel.relay import Relay
+from server.kernel.services import Services
+
+pytestmark = pytest.mark.anyio
+
+
+class Happened(Event, frozen=True):
+    """A test's own event."""
+
+    topic: ClassVar[str] = "test.happened"
+    n: int
+
+
+class Recorder:
+    """A consumer whose effect is a row, and which may fail."""
+
+    def __init__(self, consumer: str = "recorder", fail: Sequence[int] = ()) -> None:
+        self.consumer = consumer
+        self.failing = set(fail)
+        self.told: list[int] = []
+
+    @property
+    def reaction(self) -> Reaction:
+        return Reaction(self.consumer, Happened, self.run)
+
+    async def run(self, _services: Services, db: Db, event: Happened) -> None:
+        self.told.append(event.n)
+        await db.execute(
+            text("insert into effects (consumer, n) values (:c, :n)"),
+            {"c": self.consumer, "n": event.n},
+        )
+        if event.n in self.failing:
+            raise RuntimeError("not today")
+
+
+@pytest.fixture(autouse=True)
+async def effects(services: Services) -> None:
+    async with services.database.begin() as db:
+        await db.execute(text("create table effects (consumer text, n int)"))
+
+
+async def rows(services: Services, query: str) -> list[Any]:
+    async with services.database.read() as db:
+        return [tuple(row) for row in (await db.execute(text(query))).all()]
+
+
+async def put(services: Services, *numbers: int, key: UUID | str = "one") -> None:
+    async with services.write() as db:
+        for n in numbers:
+            await emit(db, Happened(n), key=key)
+
+
+async def put_and_fail(services: Services) -> None:
+    async with services.write() as db:
+        await emit(db, Happened(1), key="one")
+        _ = 1 / 0
+
+
+async def test_an_event_is_told_only_if_its_transaction_commits(services: Services) -> None:
+    recorder = Recorder()
+    relay = Relay(services, by_topic([recorder.reaction]))
+    with pytest.raises(ZeroDivisionError):
+        await put_and_fail(services)
+    await put(services, 2)
+
+    await relay.deliver()
+
+    assert recorder.told == [2]
+
+
+async def test_every_consumer_is_told_once_and_the_row_leaves(services: Services) -> None:
+    first, second = Recorder("first"), Recorder("second")
+    relay = Relay(services, by_topic([first.reaction, second.reaction]))
+    await put(services, 1, 2, 3)
+
+    await relay.deliver()
+    await relay.deliver()
+
+    assert (first.told, second.told) == ([1, 2, 3], [1, 2, 3])
+    assert await rows(services, "select 1 from ops.outbox") == []
+    assert await rows(services, "select 1 from ops.inbox") == []
+
+
+async def test_a_failure_undoes_its_effect_and_spares_the_other_consumers(
+    services: Services,
+) -> None:
+    good, bad = Recorder("good"), Recorder("bad", fail=[1])
+    relay = Relay(services, by_topic([good.reaction, bad.reaction]))
+    await put(services, 1)
+
+    await relay.deliver()
+    bad.failing.clear()
+    async with services.database.begin() as db:
+        await db.execute(text("update ops.outbox set next_attempt_at = now()"))
+    await relay.deliver()
+
+    assert (good.told, bad.told) == ([1], [1, 1])
+    assert sorted(await rows(services, "select consumer, n from effects")) == [
+        ("bad", 1),
+        ("good", 1),
+    ]
+
+
+async def test_a_key_keeps_its_order_and_holds_up_nobody_else(services: Services) -> None:
+    recorder = Recorder(fail=[1])
+    relay = Relay(services, by_topic([recorder.reaction]))
+    await put(services, 1, 2, key="one")
+    await put(services, 3, key="other")
+
+    await relay.deliver()
+    await relay.deliver()
+    assert sorted(recorder.told) == [1, 3]
+
+    recorder.failing.clear()
+    async with services.database.begin() as db:
+        await db.execute(text("update ops.outbox set next_attempt_at = now()"))
+    await relay.deliver()
+    assert recorder.told[-2:] == [1, 2]
+
+
+async def test_what_nobody_can_take_is_parked_and_seen(services: Services) -> None:
+    recorder = Recorder(fail=[1])
+    relay = Relay(services, by_topic([recorder.reaction]))
+    await put(services, 1, 2)
+
+    for _ in range(relays.ATTEMPTS):
+        await relay.deliver()
+        async with services.database.begin() as db:
+            await db.execute(text("update ops.outbox set next_attempt_at = now()"))
+    await relay.deliver()
+
+    async with services.database.read() as db:
+        lag = await relays.lag(db)
+    assert (lag.waiting, lag.parked) == (0, 1)
+    assert await rows(services, "select error from ops.outbox") == [("RuntimeError: not today",)]
+    assert recorder.told[-1] == 2
+
+
+async def test_two_relays_at_once_do_no_harm(services: Services) -> None:
+    recorder = Recorder()
+    reactions = by_topic([recorder.reaction])
+    for n in range(50):
+        await put(services, n, key=new_id())
+
+    await asyncio.gather(*(Relay(services, reactions).deliver() for _ in range(4)))
+
+    assert sorted(n for _, n in await rows(services, "select * from effects")) == list(range(50))
+
+
+async def test_a_topic_without_consumers_does_not_pile_up(services: Services) -> None:
+    await put(services, 1, 2)
+
+    assert await Relay(services, {}).deliver() == 2
+    assert await rows(services, "select 1 from ops.outbox") == []
