@@ -1,12 +1,15 @@
 """The way to PostgreSQL: one engine a process, one metadata for every table, three schemas."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from server.kernel import metrics
 
 Db: TypeAlias = AsyncConnection
 
@@ -43,6 +46,8 @@ class Database:
                 "server_settings": {"application_name": "lumen", "jit": "off"},
             },
         )
+        event.listen(self._engine.sync_engine, "before_cursor_execute", _began)
+        event.listen(self._engine.sync_engine, "after_cursor_execute", _ended)
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @property
@@ -65,6 +70,20 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
+
+
+_KINDS = frozenset({"select", "insert", "update", "delete", "with"})
+
+
+def _began(connection: Any, *_: Any) -> None:
+    connection.info["began"] = time.perf_counter()
+
+
+def _ended(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    """Observe a statement by its first word; its text would make a series of every query."""
+    word = statement.lstrip()[:6].split(maxsplit=1)[0].lower()
+    kind = word if word in _KINDS else "other"
+    metrics.db_seconds.labels(kind).observe(time.perf_counter() - connection.info["began"])
 
 
 def driver_url(given: str) -> str:
