@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from server.cli import migrate
+from server.cli import schema
 
 
 class Databases:
@@ -30,7 +30,7 @@ class Databases:
     def create_migrated(self) -> str:
         """Create a database that has every table."""
         name = self.create()
-        in_a_thread(_in_loop(migrate.up, self.url(name)))
+        in_a_thread(_in_loop(schema.up, self.url(name)))
         return name
 
     def drop(self, name: str) -> None:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 import click
 
 from server.cli import running
-from server.cli.background import background_services
+from server.cli.background import background_parts
 from server.cli.console import Console
-from server.cli.services import PythonService
+from server.cli.parts import PythonPart
 from server.cli.supervisor import GaveUpError, Stopped, Supervisor
 from server.embedded import EmbeddedError, Home, PostgresServer, RedisServer, ports
 from server.settings import Settings
@@ -33,7 +33,7 @@ class Launch:
         self._postgres = None if settings.database_url else PostgresServer(home)
         self._redis = None if settings.redis_url else RedisServer(home)
         self._port = settings.port
-        self._demo: PythonService | None = None
+        self._demo: PythonPart | None = None
 
     def run(self, *, open_page: bool, demo: bool) -> None:
         """Start, watch and end everything; return when it has ended as asked."""
@@ -61,7 +61,7 @@ class Launch:
         running.announce(self._home, self._running(environ))
         with self._console.step("Bringing the tables up to date"):
             self._child("tables", ["server.cli", "migrate", "up"], environ).run()
-        background = background_services(environ, self._console)
+        background = background_parts(environ, self._console)
         supervisor.start(*background, saying="Starting the workers")
         if demo:
             self._begin_demo(environ)
@@ -120,10 +120,10 @@ class Launch:
             url=self._url,
         )
 
-    def _child(self, name: str, arguments: list[str], environ: Mapping[str, str]) -> PythonService:
-        return PythonService(name, arguments, environ, console=self._console)
+    def _child(self, name: str, arguments: list[str], environ: Mapping[str, str]) -> PythonPart:
+        return PythonPart(name, arguments, environ, console=self._console)
 
-    def _web(self, environ: Mapping[str, str]) -> PythonService:
+    def _web(self, environ: Mapping[str, str]) -> PythonPart:
         web = self._child("web", ["server.cli", "serve"], environ)
         web.stop_seconds = _WEB_STOP_SECONDS
         return web.ready_when(self._web_answers, _WEB_SECONDS)

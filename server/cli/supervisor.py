@@ -1,4 +1,4 @@
-"""Keeps a row of services running: starts them in order, again when they fall, and ends them."""
+"""Keeps a row of parts running: starts them in order, again when they fall, and ends them."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from typing import Self
 from msgspec import Struct
 
 from server.cli.console import Console
-from server.cli.services import Service
+from server.cli.parts import Part
 from server.embedded import EmbeddedError
 
 LOOK_SECONDS = 0.1
@@ -27,13 +27,13 @@ class Stopped(BaseException):
 
 
 class GaveUpError(RuntimeError):
-    """A service fell too often in a row."""
+    """A part fell too often in a row."""
 
 
 class Watched(Struct):
-    """How a service has fared."""
+    """How a part has fared."""
 
-    service: Service
+    part: Part
     started_at: float
     falls: int = 0
     again_at: float | None = None
@@ -45,7 +45,7 @@ def wait_after(falls: int) -> float:
 
 
 class Supervisor:
-    """Runs stages of services, each stage after the one before it; ends them the other way round.
+    """Runs stages of parts, each stage after the one before it; ends them the other way round.
 
     The first signal asks for a clean end, the second kills.
     """
@@ -78,7 +78,7 @@ class Supervisor:
     def _kill_all(self) -> None:
         # Signals and nothing else: this runs in the middle of whatever was interrupted.
         for each in self._all():
-            if (pid := each.service.pid) is not None:
+            if (pid := each.part.pid) is not None:
                 with suppress(ProcessLookupError):
                     os.killpg(pid, signal.SIGKILL)
 
@@ -90,20 +90,20 @@ class Supervisor:
     def _all(self) -> list[Watched]:
         return [each for stage in self._stages for each in stage]
 
-    def start(self, *services: Service, saying: str) -> None:
-        """Start a stage; its services start one after the other."""
+    def start(self, *parts: Part, saying: str) -> None:
+        """Start a stage; its parts start one after the other."""
         stage: list[Watched] = []
         self._stages.append(stage)
         with self._console.step(saying):
-            for service in services:
-                stage.append(Watched(service, self._now()))
-                service.start()
+            for part in parts:
+                stage.append(Watched(part, self._now()))
+                part.start()
 
     def watch(self, each_time: Callable[[], None] = lambda: None) -> None:
         """Keep everything running until a signal asks for the end.
 
         Raises:
-            GaveUpError: a service fell too often in a row.
+            GaveUpError: a part fell too often in a row.
 
         """
         self.settle()
@@ -114,19 +114,19 @@ class Supervisor:
             time.sleep(LOOK_SECONDS)
 
     def look_after(self, each: Watched) -> None:
-        """See whether a service runs; when it does not, start it after a wait."""
+        """See whether a part runs; when it does not, start it after a wait."""
         now = self._now()
         if each.again_at is not None:
             if now >= each.again_at:
                 self._start_again(each)
-        elif each.service.pid is None:
+        elif each.part.pid is None:
             if now - each.started_at >= WELL_SECONDS:
                 each.falls = 0
             self._fell(each, "has ended")
 
     def _fell(self, each: Watched, how: str) -> None:
         each.falls += 1
-        name = each.service.name
+        name = each.part.name
         if each.falls > MOST_FALLS:
             raise GaveUpError(f"{name} {how} {each.falls} times in a row: stopping everything.")
         wait = wait_after(each.falls)
@@ -136,13 +136,13 @@ class Supervisor:
     def _start_again(self, each: Watched) -> None:
         each.again_at = None
         try:
-            each.service.start()
+            each.part.start()
         except EmbeddedError as error:
             self._console.say(f"  {error}")
             self._fell(each, "does not start and")
             return
         each.started_at = self._now()
-        self._console.say(f"  {each.service.name} runs again (process {each.service.pid}).")
+        self._console.say(f"  {each.part.name} runs again (process {each.part.pid}).")
 
     def settle(self) -> None:
         """From here on a first signal is only noted: what follows must not be cut in two."""
@@ -153,7 +153,7 @@ class Supervisor:
         self.settle()
         for stage in reversed(self._stages):
             for each in stage:
-                each.service.ask_to_stop()
+                each.part.ask_to_stop()
             for each in stage:
-                each.service.stop()
+                each.part.stop()
         self._stages.clear()

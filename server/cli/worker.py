@@ -28,13 +28,13 @@ def worker(queues: tuple[str, ...]) -> None:
             sys.executable, [sys.executable, "-m", "jobs", "work", "--queues", *queues]
         )
 
-    from server.cli.background import background_services
+    from server.cli.background import background_parts
     from server.cli.console import Console
     from server.cli.supervisor import GaveUpError, Stopped, Supervisor
 
     with Supervisor(Console(sys.stderr)) as supervisor:
         try:
-            supervisor.start(*background_services(os.environ), saying="Starting the workers")
+            supervisor.start(*background_parts(os.environ), saying="Starting the workers")
             supervisor.watch()
         except Stopped:
             pass

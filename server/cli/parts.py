@@ -13,7 +13,7 @@ from server.embedded import EmbeddedError, process
 _LINE_BYTES = 8192
 
 
-class Service(Protocol):
+class Part(Protocol):
     """Something that runs as a process of its own and is started again when it ends."""
 
     @property
@@ -39,7 +39,7 @@ class Service(Protocol):
         ...
 
 
-class PythonService:
+class PythonPart:
     """A part of Lumen, run as `python -m …` in a process of its own."""
 
     def __init__(
@@ -66,7 +66,7 @@ class PythonService:
         self.stop_seconds = 10.0
         self._process: subprocess.Popen[bytes] | None = None
 
-    def ready_when(self, holds: Callable[[], bool], within: float) -> "PythonService":
+    def ready_when(self, holds: Callable[[], bool], within: float) -> "PythonPart":
         """Count it as started only when something holds."""
         self._ready, self._start_seconds = holds, within
         return self

@@ -1,0 +1,92 @@
+"""What the commands about sources do, each over services of its own."""
+
+import asyncio
+from uuid import UUID
+
+from msgspec import Struct
+
+from server import sources
+from server.cli import opml
+from server.cli.acting import OPERATOR
+from server.kernel.database import Db
+from server.kernel.services import Services
+from server.sources import TAKE_IN, NewSource, Source, TakeIn
+
+_WAIT_SECONDS = 20.0
+_LOOK_SECONDS = 0.25
+_PAGE = 100
+LARGEST_FILE_BYTES = 10 * 1024 * 1024
+
+
+class Taken(Struct, frozen=True):
+    """What came of a list of feeds."""
+
+    added: list[Source]
+    known: int
+
+
+async def add_address(services: Services, new: NewSource) -> Source:
+    """Add a feed by its address and wait a moment for its first refresh."""
+    async with services.write() as db:
+        added = await sources.add(db, OPERATOR, new, services.clock.now())
+    return await _after_first_refresh(services, added)
+
+
+async def add_list(services: Services, news: list[NewSource]) -> Taken:
+    """Add every feed of a list that is not known yet."""
+    async with services.write() as db:
+        added, known = await sources.add_all(db, OPERATOR, news, services.clock.now())
+    return Taken(added, known)
+
+
+async def add_file(services: Services, address: str, content: bytes, title: str) -> Source:
+    """Add a feed that lies in a file; a worker takes its items in."""
+    new = NewSource(url=address, title=title)
+    async with services.write() as db:
+        added = await sources.add_unasked(db, OPERATOR, address, new)
+    await services.queue.enqueue(TAKE_IN, TakeIn(added.id, content), job_id=f"take-in-{added.id}")
+    return added
+
+
+def feeds_of(content: bytes) -> list[NewSource] | None:
+    """Read a file as a list of feeds; None when it is something else, such as a feed."""
+    try:
+        return opml.read(content)
+    except opml.NotOpmlError:
+        return None
+
+
+async def every(services: Services) -> list[Source]:
+    """Read all sources, the latest first."""
+    async with services.database.read() as db:
+        return await _pages(db)
+
+
+async def refresh(services: Services, source_id: UUID | None) -> int:
+    """Have one source asked now, or all that are asked at all; how many."""
+    async with services.write() as db:
+        ids = [each.id for each in await _pages(db) if each.enabled]
+        ids = ids if source_id is None else [source_id]
+        for each in ids:
+            await sources.refresh(db, OPERATOR, each, services.clock.now())
+    return len(ids)
+
+
+async def _pages(db: Db) -> list[Source]:
+    found: list[Source] = []
+    while True:
+        after = found[-1].id if found else None
+        page = await sources.page(db, OPERATOR, after, _PAGE)
+        found += page
+        if len(page) < _PAGE:
+            return found
+
+
+async def _after_first_refresh(services: Services, source: Source) -> Source:
+    for _ in range(int(_WAIT_SECONDS / _LOOK_SECONDS)):
+        async with services.database.read() as db:
+            found = (await sources.by_ids(db, [source.id])).get(source.id, source)
+        if found.last_success_at is not None or found.last_error is not None:
+            return found
+        await asyncio.sleep(_LOOK_SECONDS)
+    return source
