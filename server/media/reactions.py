@@ -33,8 +33,8 @@ async def on_card(services: Services, _db: Db, event: CardChanged) -> None:
 
 async def _drawable(db: Db, ids: Sequence[UUID]) -> list[UUID]:
     """Leave out comments: they have no card of their own."""
-    found = await items.texts(db, ids)
-    return [item.id for item in found if item.kind != "COMMENT"]
+    found = await items.by_ids(db, ids)
+    return [item.id for item in found.values() if item.kind != "COMMENT"]
 
 
 async def _draw(services: Services, ids: Sequence[UUID]) -> None:
