@@ -239,6 +239,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_counter_delta")),
         schema="engage",
     )
+    op.create_index(
+        op.f("ix_counter_delta_item_id"),
+        "counter_delta",
+        ["item_id"],
+        unique=False,
+        schema="engage",
+    )
     op.create_table(
         "impressions",
         sa.Column("session_id", sa.UUID(), nullable=False),
@@ -408,6 +415,13 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("source_id", "digest", name=op.f("pk_item_identity")),
+        schema="content",
+    )
+    op.create_index(
+        op.f("ix_item_identity_digest"),
+        "item_identity",
+        ["digest"],
+        unique=False,
         schema="content",
     )
     op.create_index(

@@ -6,31 +6,11 @@ from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType
 
+from server.engagement import Counts, ItemCounts
+
+__all__ = ["AuthorRef", "Counts", "Item", "ItemCounts", "Kind", "SourceRef"]
+
 Kind: TypeAlias = Literal["ARTICLE", "TWEET", "COMMENT", "VIDEO"]
-
-
-class Counts(Struct, frozen=True):
-    """The counters of an item; a greater version is newer."""
-
-    likes: int = 0
-    comments: int = 0
-    reposts: int = 0
-    quotes: int = 0
-    bookmarks: int = 0
-    views_approx: int = 0
-    version: int = 0
-
-
-class ItemCounts(Struct, frozen=True):
-    """The counters of one item as a `counters` frame carries them."""
-
-    id: UUID
-    version: int
-    likes: int = 0
-    comments: int = 0
-    reposts: int = 0
-    quotes: int = 0
-    bookmarks: int = 0
 
 
 class SourceRef(Struct, frozen=True, omit_defaults=True):

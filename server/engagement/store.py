@@ -1,5 +1,10 @@
 """The edges, the deltas, the counters and the impressions, and their SQL."""
 
+from collections.abc import Collection, Mapping
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -11,12 +16,18 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    TextClause,
+    bindparam,
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
-from server.kernel.database import metadata
+from server.engagement.events import EngagementRecorded
+from server.engagement.model import FIELDS, Counts, Edge, Field, Flags, ItemCounts
+from server.kernel import outbox
+from server.kernel.database import Db, metadata
 
 # Edges carry no foreign key to items: an old month is dropped in one piece, edges before items,
 # and every insert looks for a live item in the same statement.
@@ -24,8 +35,8 @@ likes, bookmarks = (
     Table(
         name,
         metadata,
-        Column("item_id", UUID, primary_key=True),
-        Column("user_id", UUID, primary_key=True),
+        Column("item_id", PG_UUID, primary_key=True),
+        Column("user_id", PG_UUID, primary_key=True),
         Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
         Index(f"ix_{name}_user", "user_id", text("created_at desc"), "item_id"),
         schema="engage",
@@ -34,17 +45,17 @@ likes, bookmarks = (
     for name in ("likes", "bookmarks")
 )
 
-FIELDS = ("likes", "comments", "reposts", "quotes", "bookmarks")
-
 counter_delta = Table(
     "counter_delta",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("item_id", UUID, nullable=False),
+    Column("item_id", PG_UUID, nullable=False),
     # The position in FIELDS.
     Column("field", SmallInteger, nullable=False),
     Column("change", Integer, nullable=False),
     CheckConstraint("field between 0 and 4", name="field"),
+    # Whoever acts sees what is not folded yet of this one item.
+    Index(None, "item_id"),
     schema="engage",
 )
 
@@ -52,7 +63,7 @@ counter_delta = Table(
 item_counters = Table(
     "item_counters",
     metadata,
-    Column("item_id", UUID, primary_key=True),
+    Column("item_id", PG_UUID, primary_key=True),
     *(Column(field, BigInteger, nullable=False, server_default="0") for field in FIELDS),
     Column("version", BigInteger, nullable=False, server_default="0"),
     schema="engage",
@@ -62,9 +73,9 @@ item_counters = Table(
 impressions = Table(
     "impressions",
     metadata,
-    Column("session_id", UUID, primary_key=True),
-    Column("item_id", UUID, primary_key=True),
-    Column("user_id", UUID),
+    Column("session_id", PG_UUID, primary_key=True),
+    Column("item_id", PG_UUID, primary_key=True),
+    Column("user_id", PG_UUID),
     Column("feed", Text, nullable=False),
     Column("seq", Integer, nullable=False),
     Column("seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
@@ -76,3 +87,214 @@ impressions = Table(
     ),
     schema="engage",
 )
+
+
+_TABLES: dict[Edge, str] = {"like": "likes", "bookmark": "bookmarks"}
+_NUMBERS: dict[Field, int] = {field: number for number, field in enumerate(FIELDS)}
+_SUMS = ", ".join(
+    f"coalesce(sum(change) filter (where field = {number}), 0)::bigint as {field}"
+    for field, number in _NUMBERS.items()
+)
+
+# One statement, so one round trip: the edge, its delta and its event are there together or not at
+# all, and a repeated request finds the edge and leaves no second delta. The counters come from the
+# same snapshot, with what is not folded yet; what this statement itself does is added by `act`.
+_ACT = """
+with target as (select id from content.items where id = :item_id and state = 'live'),
+edge as ({edge}),
+delta as (
+  insert into engage.counter_delta (item_id, field, change)
+  select item_id, {number}, {change} from edge),
+told as (
+  insert into ops.outbox (id, topic, key, payload)
+  select :event_id, :event_topic, :event_key, cast(:event_payload as jsonb) from edge)
+select
+  exists (select from target) as found,
+  exists (select from edge) as changed,
+  exists (select from engage.likes where item_id = :item_id and user_id = :user_id) as liked,
+  exists (select from engage.bookmarks where item_id = :item_id and user_id = :user_id)
+    as bookmarked,
+  {fields},
+  coalesce(kept.version, 0) as version
+from (select {sums} from engage.counter_delta where item_id = :item_id) as pending
+left join engage.item_counters kept on kept.item_id = :item_id
+"""
+_FIELDS = ", ".join(f"coalesce(kept.{field}, 0) + pending.{field} as {field}" for field in FIELDS)
+_ADD = """
+  insert into engage.{table} (item_id, user_id) select id, :user_id from target
+  on conflict do nothing returning item_id"""
+_REMOVE = """
+  delete from engage.{table} where item_id in (select id from target) and user_id = :user_id
+  returning item_id"""
+
+
+def _act_statement(edge: Edge, *, present: bool) -> TextClause:
+    table = _TABLES[edge]
+    number = FIELDS.index(_TABLES[edge])
+    change = 1 if present else -1
+    return text(
+        _ACT.format(
+            edge=(_ADD if present else _REMOVE).format(table=table),
+            number=number,
+            change=change,
+            fields=_FIELDS,
+            sums=_SUMS,
+        )
+    )
+
+
+_ACTS = {
+    (edge, present): _act_statement(edge, present=present)
+    for edge in _TABLES
+    for present in (True, False)
+}
+
+
+class Acted(Struct, frozen=True):
+    """How an item stood just before an act, and whether the act changed anything."""
+
+    found: bool
+    changed: bool
+    liked: bool
+    bookmarked: bool
+    counts: Counts
+
+
+async def act(db: Db, edge: Edge, *, present: bool, event: EngagementRecorded) -> Acted:
+    """Make an edge be there or not, with its delta and its event, if the item is live."""
+    # Of one person and one item the events stay in order; nobody else's wait for them.
+    key = f"{event.item_id}/{event.user_id}"
+    given = {"item_id": event.item_id, "user_id": event.user_id, **outbox.columns(event, key)}
+    row = (await db.execute(_ACTS[edge, present], given)).one()
+    return Acted(
+        found=row.found,
+        changed=row.changed,
+        liked=row.liked,
+        bookmarked=row.bookmarked,
+        counts=Counts(**{field: getattr(row, field) for field in FIELDS}, version=row.version),
+    )
+
+
+_COUNTS = text(
+    f"select item_id, {', '.join(FIELDS)}, version"  # noqa: S608 - our own column names
+    " from engage.item_counters where item_id = any(:ids)"
+).bindparams(bindparam("ids", type_=ARRAY(PG_UUID)))
+
+
+async def counts(db: Db, ids: Collection[UUID]) -> dict[UUID, Counts]:
+    """Read the folded counters of items; an item without any is left out."""
+    if not ids:
+        return {}
+    rows = await db.execute(_COUNTS, {"ids": list(ids)})
+    return {
+        row.item_id: Counts(**{field: getattr(row, field) for field in FIELDS}, version=row.version)
+        for row in rows
+    }
+
+
+_FLAGS = text(
+    """
+    select item_id, true as liked from engage.likes
+    where user_id = :user_id and item_id = any(:ids)
+    union all
+    select item_id, false from engage.bookmarks
+    where user_id = :user_id and item_id = any(:ids)
+    """
+).bindparams(bindparam("ids", type_=ARRAY(PG_UUID)))
+
+
+async def flags(db: Db, user_id: UUID, ids: Collection[UUID]) -> Flags:
+    """Read which of some items a person likes and has bookmarked."""
+    if not ids:
+        return Flags()
+    rows = (await db.execute(_FLAGS, {"user_id": user_id, "ids": list(ids)})).all()
+    return Flags(
+        liked=frozenset(row.item_id for row in rows if row.liked),
+        bookmarked=frozenset(row.item_id for row in rows if not row.liked),
+    )
+
+
+async def add_deltas(db: Db, changes: Collection[tuple[UUID, Field, int]]) -> None:
+    """Note changes of counters, to be folded."""
+    if changes:
+        await db.execute(
+            counter_delta.insert(),
+            [
+                {"item_id": item_id, "field": _NUMBERS[field], "change": change}
+                for item_id, field, change in changes
+            ],
+        )
+
+
+# Deleting the deltas and adding them up are one statement: a crash leaves both done or neither.
+# Rows that another folder holds are skipped, so two at once share the work and block nobody.
+_FOLD = text(
+    f"""
+    with due as (
+      select waiting.id from engage.counter_delta waiting
+      where not exists (
+        select from unnest(cast(:cooling as uuid[])) as resting (item_id)
+        where resting.item_id = waiting.item_id)
+      order by waiting.id limit :limit
+      for update skip locked),
+    taken as (
+      delete from engage.counter_delta where id in (select id from due)
+      returning item_id, field, change),
+    summed as (select item_id, {_SUMS} from taken group by item_id order by item_id)
+    insert into engage.item_counters as kept (item_id, {", ".join(FIELDS)}, version)
+    select item_id, {", ".join(FIELDS)}, 1 from summed
+    on conflict (item_id) do update set
+      {", ".join(f"{field} = kept.{field} + excluded.{field}" for field in FIELDS)},
+      version = kept.version + 1
+    returning item_id, version, {", ".join(FIELDS)}
+    """  # noqa: S608 - our own column names
+).bindparams(bindparam("cooling", type_=ARRAY(PG_UUID)))
+
+
+async def fold(db: Db, cooling: Collection[UUID], limit: int) -> list[ItemCounts]:
+    """Add waiting deltas to their counters; gives the counters that moved."""
+    rows = await db.execute(_FOLD, {"cooling": list(cooling), "limit": limit})
+    return [ItemCounts(row.item_id, row.version, *row[2:]) for row in rows]
+
+
+# What the counters will be once all is folded, in the snapshot of this one statement.
+_KNOWN = text(
+    f"""
+    select wanted.item_id,
+      {
+        ", ".join(
+            f"coalesce(max(kept.{field}), 0)"
+            f" + coalesce(sum(change) filter (where field = {number}), 0)::bigint as {field}"
+            for field, number in _NUMBERS.items()
+        )
+    },
+      (select count(*) from engage.likes l where l.item_id = wanted.item_id) as true_likes,
+      (select count(*) from engage.bookmarks b where b.item_id = wanted.item_id) as true_bookmarks
+    from unnest(cast(:ids as uuid[])) as wanted (item_id)
+    left join engage.item_counters kept on kept.item_id = wanted.item_id
+    left join engage.counter_delta pending on pending.item_id = wanted.item_id
+    group by wanted.item_id
+    """  # noqa: S608 - our own column names
+).bindparams(bindparam("ids", type_=ARRAY(PG_UUID)))
+
+
+class Recount(Struct, frozen=True):
+    """What an item's counters come to, and what its edges say they should."""
+
+    item_id: UUID
+    known: Mapping[Field, int]
+    edges: Mapping[Field, int]
+
+
+async def recount(db: Db, ids: Collection[UUID]) -> list[Recount]:
+    """Compare counters, with what is not folded yet, with the edges they are folded from."""
+    rows = await db.execute(_KNOWN, {"ids": list(ids)})
+    return [_recounted(row) for row in rows]
+
+
+def _recounted(row: Any) -> Recount:
+    return Recount(
+        item_id=row.item_id,
+        known={field: getattr(row, field) for field in FIELDS},
+        edges={"likes": row.true_likes, "bookmarks": row.true_bookmarks},
+    )

@@ -16,6 +16,7 @@ from server.kernel.database import listen_url
 CHANNEL = "lumen_committed"
 REST_SECONDS = 0.004
 RECONNECT_SECONDS = 1.0
+CONNECT_SECONDS = 5.0
 
 
 class Bell:
@@ -25,6 +26,8 @@ class Bell:
         self._url = listen_url(url)
         self._rung = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._connecting = False
+        self._closed = False
 
     def ring(self) -> None:
         """Say that something was committed; never waits."""
@@ -35,24 +38,31 @@ class Bell:
     async def close(self) -> None:
         """Stop ringing."""
         if self._task is not None:
-            self._task.cancel()
+            # A connection that is being made is let come: broken off, asyncpg complains of it
+            # to the loop. It comes or fails within its own time limit.
+            if not self._connecting:
+                self._task.cancel()
+            self._closed = True
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
     async def _run(self) -> None:
-        while True:
+        while not self._closed:
             try:
-                connection = await asyncpg.connect(self._url)
+                self._connecting = True
+                connection = await asyncpg.connect(self._url, timeout=CONNECT_SECONDS)
             except (OSError, asyncpg.PostgresError):
-                await asyncio.sleep(RECONNECT_SECONDS)
+                self._connecting = False
+                await asyncio.sleep(0 if self._closed else RECONNECT_SECONDS)
                 continue
+            self._connecting = False
             with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 await self._ring_through(connection)
-            await asyncio.sleep(RECONNECT_SECONDS)
+            await asyncio.sleep(0 if self._closed else RECONNECT_SECONDS)
 
     async def _ring_through(self, connection: asyncpg.Connection) -> None:
         try:
-            while True:
+            while not self._closed:
                 await self._rung.wait()
                 self._rung.clear()
                 await connection.execute(f"notify {CHANNEL}")

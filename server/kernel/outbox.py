@@ -80,6 +80,19 @@ async def emit(db: Db, event: Event, *, key: UUID | str) -> UUID:
     return event_id
 
 
+def columns(event: Event, key: UUID | str) -> dict[str, Any]:
+    """Give an event's row as parameters, for a statement that writes it with the change itself.
+
+    They are `event_id`, `event_topic`, `event_key`, and `event_payload` as JSON text.
+    """
+    return {
+        "event_id": new_id(),
+        "event_topic": event.topic,
+        "event_key": str(key),
+        "event_payload": msgspec.json.encode(event).decode(),
+    }
+
+
 def by_topic(reactions: Sequence[Reaction]) -> dict[str, list[Reaction]]:
     """Group reactions by the topic they wait for."""
     grouped: dict[str, list[Reaction]] = {}

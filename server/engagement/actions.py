@@ -1,0 +1,120 @@
+"""What viewers do to items, and what is counted of it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal, TypeAlias
+from uuid import UUID
+
+from msgspec.structs import replace
+from prometheus_client import Counter
+
+from server.engagement import store
+from server.engagement.events import EngagementRecorded
+from server.engagement.model import Counts, Edge, Field, Flags, NoSuchItem, Standing
+from server.kernel.database import Db
+from server.kernel.problems import SignInFirst
+from server.kernel.viewer import Viewer
+
+Act: TypeAlias = Literal["like", "unlike", "bookmark", "unbookmark"]
+
+_EDGES: Mapping[Act, tuple[Edge, Field, bool]] = {
+    "like": ("like", "likes", True),
+    "unlike": ("like", "likes", False),
+    "bookmark": ("bookmark", "bookmarks", True),
+    "unbookmark": ("bookmark", "bookmarks", False),
+}
+
+drift_found = Counter("counter_drift_total", "Counters that did not equal their edges; 0 is right.")
+
+
+async def like(db: Db, viewer: Viewer, item_id: UUID) -> Standing:
+    """Like an item; liking it again changes nothing.
+
+    Raises:
+        SignInFirst: the viewer is a visitor.
+        NoSuchItem: there is no such item, or it is gone.
+
+    """
+    return await _act(db, viewer, item_id, "like")
+
+
+async def unlike(db: Db, viewer: Viewer, item_id: UUID) -> Standing:
+    """Take a like back; without one nothing changes. Refused as `like` is."""
+    return await _act(db, viewer, item_id, "unlike")
+
+
+async def bookmark(db: Db, viewer: Viewer, item_id: UUID) -> Standing:
+    """Keep an item for later; keeping it again changes nothing. Refused as `like` is."""
+    return await _act(db, viewer, item_id, "bookmark")
+
+
+async def unbookmark(db: Db, viewer: Viewer, item_id: UUID) -> Standing:
+    """Keep an item no longer; without a bookmark nothing changes. Refused as `like` is."""
+    return await _act(db, viewer, item_id, "unbookmark")
+
+
+async def _act(db: Db, viewer: Viewer, item_id: UUID, act: Act) -> Standing:
+    if viewer.id is None:
+        raise SignInFirst
+    edge, field, present = _EDGES[act]
+    event = EngagementRecorded(action=act, item_id=item_id, user_id=viewer.id)
+    acted = await store.act(db, edge, present=present, event=event)
+    if not acted.found:
+        raise NoSuchItem
+    change = (1 if present else -1) if acted.changed else 0
+    return Standing(
+        id=item_id,
+        counts=replace(acted.counts, **{field: getattr(acted.counts, field) + change}),
+        liked_by_me=present if edge == "like" else acted.liked,
+        bookmarked_by_me=present if edge == "bookmark" else acted.bookmarked,
+    )
+
+
+async def counts(db: Db, ids: Collection[UUID]) -> dict[UUID, Counts]:
+    """Read the counters of items; every id has some, of an item that nobody touched all are 0."""
+    known = await store.counts(db, ids)
+    return {item_id: known.get(item_id, _NONE) for item_id in ids}
+
+
+_NONE = Counts()
+
+
+async def flags(db: Db, viewer: Viewer, ids: Collection[UUID]) -> Flags:
+    """Read which of some items the viewer likes and has bookmarked; a visitor none."""
+    return Flags() if viewer.id is None else await store.flags(db, viewer.id, ids)
+
+
+async def add_delta(db: Db, item_id: UUID, field: Field, change: int) -> None:
+    """Count something that another domain keeps the edges of, such as a comment."""
+    await store.add_deltas(db, [(item_id, field, change)])
+
+
+async def rebuild(db: Db, ids: Collection[UUID]) -> int:
+    """Compare likes and bookmarks with their edges and repair by deltas; says how many differed.
+
+    A difference is a bug: it is counted in `counter_drift_total`.
+    """
+    compared = await store.recount(db, ids)
+    return await _repair(db, compared, {each.item_id: each.edges for each in compared})
+
+
+async def repair(db: Db, truth: Mapping[UUID, Mapping[Field, int]]) -> int:
+    """Bring counters to what another domain counted of its edges; says how many differed.
+
+    The transaction must be `repeatable read`, so that both are counted in the same snapshot.
+    """
+    return await _repair(db, await store.recount(db, truth), truth)
+
+
+async def _repair(
+    db: Db, compared: Sequence[store.Recount], truth: Mapping[UUID, Mapping[Field, int]]
+) -> int:
+    # Always by a delta: an absolute value would undo what others are about to fold.
+    changes = [
+        (each.item_id, field, right - each.known[field])
+        for each in compared
+        for field, right in truth[each.item_id].items()
+        if right != each.known[field]
+    ]
+    await store.add_deltas(db, changes)
+    drift_found.inc(len(changes))
+    return len(changes)

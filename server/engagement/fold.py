@@ -1,0 +1,130 @@
+"""Folds waiting deltas into counters, and tells who watches.
+
+The leading edge is folded at once; then an item rests, so that its counters move at most ten
+times a second however fast the likes come (rulings 1). One process folds at a time, by lease; two
+at once would do no harm, but would move counters oftener than screens can use.
+"""
+
+import asyncio
+import time
+from collections.abc import Collection
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from prometheus_client import Counter, Histogram
+from sqlalchemy.exc import SQLAlchemyError
+
+from realtime import PublishFailed
+from server.engagement import store
+from server.engagement.model import ItemCounts, Pace
+from server.kernel import leases
+from server.kernel.database import Db
+from server.kernel.logs import log
+from server.kernel.relay import wait_for
+from server.kernel.services import Services
+
+TOPIC = "counters"
+EVENT = "changed"
+ITEM_REST_SECONDS = 0.1
+# What comes within so short a time is folded together; nobody sees the difference.
+REST_SECONDS = 0.005
+POLL_SECONDS = 0.2
+MOST_DELTAS = 5_000
+# Past so many resting items, folding waits for the first of them: screens are then a little
+# staler, and the list that is sent to the database stays short.
+MOST_COOLING = 10_000
+
+LEASE = "fold"
+# A dead holder is replaced within two seconds: its span, and the pause between two tries.
+LEASE_SPAN = timedelta(seconds=1.5)
+RENEW_SECONDS = 0.4
+ERROR_REST_SECONDS = 0.5
+
+_log = log("fold")
+_moved = Counter("counters_folded_total", "Times that an item's counters moved.")
+_seconds = Histogram("counter_fold_duration_seconds", "Time of one fold.")
+_held_back = Counter("counter_folds_held_back_total", "Folds that waited for resting items.")
+_untold = Counter("counters_untold_total", "Changes that could not be published.")
+
+
+async def fold_once(
+    db: Db, cooling: Collection[UUID] = (), limit: int = MOST_DELTAS
+) -> list[ItemCounts]:
+    """Fold the deltas of items that do not rest; gives the counters that moved."""
+    return await store.fold(db, cooling, limit)
+
+
+async def fold_forever(services: Services, heard: asyncio.Event) -> None:
+    """Fold for as long as the task lives, woken by the bell and by the poll."""
+    folder = Folder(services)
+    try:
+        while True:
+            heard.clear()
+            rest = await _turn(folder)
+            await asyncio.sleep(REST_SECONDS)
+            await wait_for(heard, rest)
+    finally:
+        await folder.retire()
+
+
+async def _turn(folder: "Folder") -> float:
+    try:
+        return await folder.turn(time.monotonic())
+    except (OSError, SQLAlchemyError) as error:
+        # The deltas wait in the database; so does the folder, until it answers again.
+        _log.warning("fold_failed", error=type(error).__name__)
+        return ERROR_REST_SECONDS
+
+
+class Folder:
+    """One process's share in folding: whether it holds the lease, and which items rest."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._pace = Pace(ITEM_REST_SECONDS)
+        self._holder = uuid4()
+        self._renew_at = 0.0
+        self._holds = False
+
+    async def turn(self, now: float) -> float:
+        """Fold what can be folded and say in how many seconds to look again, unless woken."""
+        if not await self._hold(now):
+            return RENEW_SECONDS
+        cooling = self._pace.cooling(now)
+        if len(cooling) >= MOST_COOLING:
+            _held_back.inc()
+        else:
+            await self._fold(cooling, now)
+        due = self._pace.next_after(now)
+        return POLL_SECONDS if due is None else min(POLL_SECONDS, due)
+
+    async def retire(self) -> None:
+        """Give the lease up, so that the next folder need not wait for its end."""
+        if not self._holds:
+            return
+        try:
+            async with asyncio.timeout(1), self._services.database.begin() as db:
+                await leases.give_up(db, LEASE, self._holder)
+        except (OSError, SQLAlchemyError):
+            _log.warning("lease_not_given_up", lease=LEASE)
+
+    async def _hold(self, now: float) -> bool:
+        if now >= self._renew_at:
+            async with self._services.database.begin() as db:
+                self._holds = await leases.take(db, LEASE, self._holder, LEASE_SPAN)
+            self._renew_at = now + RENEW_SECONDS
+        return self._holds
+
+    async def _fold(self, cooling: Collection[UUID], now: float) -> None:
+        with _seconds.time():
+            async with self._services.database.begin() as db:
+                moved = await fold_once(db, cooling)
+        if not moved:
+            return
+        self._pace.moved([each.id for each in moved], now)
+        _moved.inc(len(moved))
+        try:
+            await self._services.publisher.broadcast(TOPIC, EVENT, {"items": moved})
+        except PublishFailed:
+            # Screens read the counters of what they show again after an outage.
+            _untold.inc(len(moved))

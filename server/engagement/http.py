@@ -1,0 +1,52 @@
+"""The endpoints of liking and keeping items: repeated, they change nothing."""
+
+from typing import Literal
+
+from server.engagement import actions
+from server.engagement.model import NoSuchItem, Standing
+from server.kernel.endpoint import Call, Handler, Nothing, Operation
+from server.kernel.problems import SignInFirst, TooMany
+
+
+async def like(call: Call[Nothing, Nothing]) -> Standing:
+    """Like an item."""
+    async with call.services.write() as db:
+        return await actions.like(db, call.viewer, call.id())
+
+
+async def unlike(call: Call[Nothing, Nothing]) -> Standing:
+    """Take a like back."""
+    async with call.services.write() as db:
+        return await actions.unlike(db, call.viewer, call.id())
+
+
+async def bookmark(call: Call[Nothing, Nothing]) -> Standing:
+    """Keep an item for later."""
+    async with call.services.write() as db:
+        return await actions.bookmark(db, call.viewer, call.id())
+
+
+async def unbookmark(call: Call[Nothing, Nothing]) -> Standing:
+    """Keep an item no longer."""
+    async with call.services.write() as db:
+        return await actions.unbookmark(db, call.viewer, call.id())
+
+
+def _operation(method: Literal["PUT", "DELETE"], path: str, handler: Handler) -> Operation:
+    return Operation(
+        method=method,
+        path=path,
+        handler=handler,
+        access="user",
+        returns=Standing,
+        problems=(SignInFirst, NoSuchItem, TooMany),
+        tag="engagement",
+    )
+
+
+operations = [
+    _operation("PUT", "/items/{id}/like", like),
+    _operation("DELETE", "/items/{id}/like", unlike),
+    _operation("PUT", "/items/{id}/bookmark", bookmark),
+    _operation("DELETE", "/items/{id}/bookmark", unbookmark),
+]
