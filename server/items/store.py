@@ -1,4 +1,9 @@
-"""The tables of items, of their identity and of their embeddings, and their SQL."""
+"""The tables of items and of their identity, and their SQL."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import (
@@ -11,11 +16,20 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
+    any_,
+    bindparam,
+    func,
+    literal,
+    select,
     text,
+    tuple_,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, UUID
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
-from server.kernel.database import metadata
+from server.items.model import Entry, Listed, NewItem, StoredItem
+from server.kernel.database import Db, metadata
+from server.kernel.ids import floor_of
 
 DIMENSIONS = 384
 
@@ -23,12 +37,12 @@ items = Table(
     "items",
     metadata,
     # The id's time is when Lumen first saw the item; partitions are ranges of ids.
-    Column("id", UUID, primary_key=True),
+    Column("id", PG_UUID, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("state", Text, nullable=False, server_default="live"),
-    Column("author_id", UUID, ForeignKey("content.users.id")),
+    Column("author_id", PG_UUID, ForeignKey("content.users.id")),
     Column("author_name", Text),
-    Column("source_id", UUID, ForeignKey("content.sources.id")),
+    Column("source_id", PG_UUID, ForeignKey("content.sources.id")),
     Column("category", Text),
     Column("language", Text),
     Column("title", Text),
@@ -40,9 +54,9 @@ items = Table(
     Column("video_url", Text),
     Column("tags", ARRAY(Text), nullable=False, server_default="{}"),
     # The cluster of near-duplicates: an item's own id until a twin is found.
-    Column("story_id", UUID, nullable=False),
+    Column("story_id", PG_UUID, nullable=False),
     # A comment's target; what is said about it lives in comments.
-    Column("target_id", UUID),
+    Column("target_id", PG_UUID),
     Column("published_at", DateTime(timezone=True), nullable=False),
     Column("first_seen_at", DateTime(timezone=True), nullable=False),
     # A forged date in the future cannot lift an item over the others.
@@ -72,17 +86,19 @@ item_identity = Table(
     "item_identity",
     metadata,
     Column(
-        "source_id", UUID, ForeignKey("content.sources.id", ondelete="CASCADE"), primary_key=True
+        "source_id", PG_UUID, ForeignKey("content.sources.id", ondelete="CASCADE"), primary_key=True
     ),
     # SHA-256 of what makes an entry itself: its GUID, else its link, else its text.
     Column("digest", LargeBinary, primary_key=True),
     # Null is a tombstone: the entry was here, was removed, and shall not come back.
-    Column("item_id", UUID),
+    Column("item_id", PG_UUID),
     # The fingerprint of the entry's content, to see that it was edited.
     Column("content_digest", LargeBinary, nullable=False),
     # The normalised link, by which other sources' copies are recognised.
     Column("url_digest", LargeBinary),
     Column("seen_at", DateTime(timezone=True), nullable=False),
+    # An answer names what it answers by its GUID alone.
+    Index(None, "digest"),
     Index(None, "url_digest"),
     Index(None, "item_id"),
     schema="content",
@@ -91,11 +107,11 @@ item_identity = Table(
 item_embeddings = Table(
     "item_embeddings",
     metadata,
-    Column("item_id", UUID, primary_key=True),
+    Column("item_id", PG_UUID, primary_key=True),
     Column("model", Text, primary_key=True),
     # Copied in, so that a filtered nearest-neighbour scan needs no join.
     Column("kind", Text, nullable=False),
-    Column("source_id", UUID),
+    Column("source_id", PG_UUID),
     Column("sort_at", DateTime(timezone=True), nullable=False),
     Column("embedding", HALFVEC(DIMENSIONS), nullable=False),
     Index(
@@ -109,3 +125,190 @@ item_embeddings = Table(
     schema="content",
     postgresql_partition_by="RANGE (item_id)",
 )
+
+_LISTED = tuple(items.c[name] for name in Listed.__struct_fields__)
+_KEPT = tuple(items.c[name] for name in StoredItem.__struct_fields__)
+# What an edit at the source may change; kind, id and dates stay what they were.
+_EDITABLE = (
+    "title",
+    "body_text",
+    "body_html",
+    "url",
+    "image_url",
+    "video_url",
+    "author_name",
+    "category",
+    "tags",
+)
+
+
+async def insert(db: Db, rows: Sequence[dict[str, Any]]) -> None:
+    """Store items."""
+    if rows:
+        await db.execute(items.insert(), list(rows))
+
+
+async def edit(db: Db, changed: Sequence[tuple[UUID, Entry]], now: datetime) -> None:
+    """Give live items their new text."""
+    if not changed:
+        return
+    statement = (
+        items.update()
+        .where(items.c.id == bindparam("the_id"), items.c.state == "live")
+        .values({name: bindparam(name) for name in _EDITABLE} | {"edited_at": now})
+    )
+    await db.execute(
+        statement,
+        [
+            {"the_id": item_id}
+            | {name: getattr(entry, name) for name in _EDITABLE}
+            | {"tags": list(entry.tags)}
+            for item_id, entry in changed
+        ],
+    )
+
+
+async def retract(db: Db, ids: Collection[UUID], author_id: UUID | None) -> list[UUID]:
+    """Hide live items, all of them or only those of an author; gives those that were live."""
+    statement = (
+        items.update()
+        .where(items.c.id == any_of(ids), items.c.state == "live")
+        .values(state="retracted")
+        .returning(items.c.id)
+    )
+    if author_id is not None:
+        statement = statement.where(items.c.author_id == author_id)
+    return list((await db.execute(statement)).scalars())
+
+
+async def delete(db: Db, ids: Collection[UUID]) -> None:
+    """Remove items."""
+    await db.execute(items.delete().where(items.c.id == any_of(ids)))
+
+
+async def by_ids(db: Db, ids: Collection[UUID]) -> dict[UUID, StoredItem]:
+    """Read items, live or not."""
+    rows = await db.execute(select(*_KEPT).where(items.c.id == any_of(ids)))
+    return {row["id"]: StoredItem(**row) for row in rows.mappings()}
+
+
+async def of_sources(db: Db, source_ids: Collection[UUID]) -> list[UUID]:
+    """Read the ids of all items of some sources."""
+    rows = await db.execute(select(items.c.id).where(items.c.source_id == any_of(source_ids)))
+    return list(rows.scalars())
+
+
+async def aimed_at(db: Db, ids: Collection[UUID]) -> list[UUID]:
+    """Read the ids of the comments on some items."""
+    rows = await db.execute(select(items.c.id).where(items.c.target_id == any_of(ids)))
+    return list(rows.scalars())
+
+
+async def count_since(db: Db, source_id: UUID, since: datetime) -> int:
+    """Count what a source has published since."""
+    statement = select(func.count()).where(
+        items.c.source_id == source_id,
+        items.c.sort_at >= since,
+        # What was published since was also seen since: older partitions need no look.
+        items.c.id >= floor_of(since),
+    )
+    return (await db.execute(statement)).scalar_one()
+
+
+async def set_author(db: Db, source_id: UUID, author_name: str, author_id: UUID) -> None:
+    """Give what a name wrote in a source to a person."""
+    await db.execute(
+        items.update()
+        .where(items.c.source_id == source_id, items.c.author_name == author_name)
+        .values(author_id=author_id)
+    )
+
+
+async def listed(
+    db: Db,
+    *,
+    kinds: Collection[str],
+    since: datetime,
+    limit: int,
+    model: str | None = None,
+    before: tuple[datetime, UUID] | None = None,
+) -> list[Listed]:
+    """Read live items, the newest first; with a model, only those that it has embedded."""
+    statement = (
+        select(*_LISTED)
+        .where(
+            items.c.state == "live",
+            items.c.kind == any_(literal(list(kinds), ARRAY(Text))),
+            items.c.sort_at >= since,
+            items.c.id >= floor_of(since),
+        )
+        .order_by(items.c.sort_at.desc(), items.c.id.desc())
+        .limit(limit)
+    )
+    if model is not None:
+        statement = statement.where(
+            select(item_embeddings.c.item_id)
+            .where(item_embeddings.c.item_id == items.c.id, item_embeddings.c.model == model)
+            .exists()
+        )
+    if before is not None:
+        statement = statement.where(
+            tuple_(items.c.sort_at, items.c.id)
+            < tuple_(literal(before[0], DateTime(timezone=True)), literal(before[1], PG_UUID))
+        )
+    return [Listed(**row) for row in (await db.execute(statement)).mappings()]
+
+
+def row_of(
+    item_id: UUID,
+    entry: Entry,
+    *,
+    source_id: UUID,
+    story: UUID,
+    target: UUID | None,
+    now: datetime,
+) -> dict[str, Any]:
+    """Make the row of an entry of a source; one that answers an item is a comment."""
+    return {
+        "id": item_id,
+        "kind": entry.kind if target is None else "COMMENT",
+        "author_name": entry.author_name,
+        "author_id": None,
+        "source_id": source_id,
+        "category": entry.category,
+        "language": entry.language,
+        "title": entry.title,
+        "body_text": entry.body_text,
+        "body_html": entry.body_html,
+        "url": entry.url,
+        "image_url": entry.image_url,
+        "video_url": entry.video_url,
+        "tags": list(entry.tags),
+        "story_id": story,
+        "target_id": target,
+        "published_at": entry.published_at,
+        "first_seen_at": now,
+    }
+
+
+def row_written(new: NewItem, now: datetime) -> dict[str, Any]:
+    """Make the row of an item that a person wrote here."""
+    return {
+        "id": new.id,
+        "kind": new.kind,
+        "author_id": new.author_id,
+        "title": new.title,
+        "body_text": new.body_text,
+        "body_html": new.body_html,
+        "category": new.category,
+        "language": new.language,
+        "story_id": new.id,
+        "target_id": new.target_id,
+        "published_at": now,
+        "first_seen_at": now,
+    }
+
+
+def any_of(ids: Collection[UUID]) -> Any:
+    """Write a set of ids as one parameter, however many there are."""
+    return any_(literal(list(ids), ARRAY(PG_UUID)))
