@@ -21,6 +21,7 @@ from server.notifications import channel as user_channel
 from server.notifications import http as notifications
 from server.notifications import reactions as notification_reactions
 from server.sources import http as sources
+from server.sources import reactions as source_reactions
 
 OPERATIONS: tuple[Operation, ...] = (
     *auth.operations,
@@ -42,6 +43,7 @@ CHANNELS: Mapping[str, type[TypedChannel]] = {
 }
 
 REACTIONS: tuple[Reaction, ...] = (
+    *source_reactions.reactions,
     *item_reactions.reactions,
     *media_reactions.reactions,
     *feed_reactions.reactions,
