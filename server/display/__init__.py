@@ -1,1 +1,6 @@
 """An item as a viewer sees it: text, media, counters and what the viewer did to it."""
+
+from server.display.actions import one, show
+from server.display.model import AuthorRef, Item, Kind, SourceRef
+
+__all__ = ["AuthorRef", "Item", "Kind", "SourceRef", "one", "show"]

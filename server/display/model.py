@@ -8,9 +8,13 @@ from msgspec import UNSET, Struct, UnsetType
 
 from server.engagement import Counts, ItemCounts
 
-__all__ = ["AuthorRef", "Counts", "Item", "ItemCounts", "Kind", "SourceRef"]
+__all__ = ["EMBEDDING_MODEL", "AuthorRef", "Counts", "Item", "ItemCounts", "Kind", "SourceRef"]
 
 Kind: TypeAlias = Literal["ARTICLE", "TWEET", "COMMENT", "VIDEO"]
+
+
+# The model whose embeddings relate items; L-25 and rulings 7 name it beside the item.
+EMBEDDING_MODEL = "all-MiniLM-L6-v2"
 
 
 class SourceRef(Struct, frozen=True, omit_defaults=True):
@@ -43,7 +47,7 @@ class Item(Struct, frozen=True, omit_defaults=True):
     poster_url: str | None = None
     image_url: str | None = None
     duration_sec: float | None = None
-    # "model:item", L-25 and rulings 7.
+    # "model:item".
     embedding_id: str | None = None
     published_at: datetime | UnsetType = UNSET
     category: str | None = None

@@ -1,0 +1,123 @@
+"""Items as one viewer sees them, read for many at once."""
+
+from collections.abc import Collection, Mapping
+from uuid import UUID
+
+from msgspec import UNSET, Struct, UnsetType
+
+from server import engagement, items, media, sources, users
+from server.display.model import EMBEDDING_MODEL, AuthorRef, Item, SourceRef
+from server.engagement import Counts, Flags, NoSuchItem
+from server.items import StoredItem
+from server.kernel.database import Db
+from server.kernel.storage import Storage
+from server.kernel.viewer import Viewer
+from server.media import Card
+from server.sources import Source
+from server.users import User
+
+
+class _Read(Struct, frozen=True):
+    """What was read of all items of a page, to be put together item by item."""
+
+    cards: Mapping[UUID, Card]
+    sources: Mapping[UUID, Source]
+    users: Mapping[UUID, User]
+    counts: Mapping[UUID, Counts]
+    flags: Flags
+    signed_in: bool
+
+
+async def show(
+    db: Db, viewer: Viewer, ids: Collection[UUID], storage: Storage, *, whole: bool = False
+) -> dict[UUID, Item]:
+    """Give items as the viewer sees them, in six reads however many there are.
+
+    Every id is answered: what was retracted, or is not there, by an item that says only that.
+    The HTML to read is sent only with `whole`, since a page of a feed would be mostly that.
+    """
+    wanted = list(dict.fromkeys(ids))
+    found = await items.by_ids(db, wanted) if wanted else {}
+    live = {item_id: item for item_id, item in found.items() if item.state == "live"}
+    read = await _read(db, viewer, live)
+    return {
+        item_id: _item(live[item_id], read, storage, whole=whole)
+        if item_id in live
+        else Item(id=item_id, retracted=True)
+        for item_id in wanted
+    }
+
+
+async def one(db: Db, viewer: Viewer, item_id: UUID, storage: Storage) -> Item:
+    """Give one item whole.
+
+    Raises:
+        NoSuchItem: there is none, or it was retracted.
+
+    """
+    item = (await show(db, viewer, [item_id], storage, whole=True))[item_id]
+    if item.retracted:
+        raise NoSuchItem
+    return item
+
+
+async def _read(db: Db, viewer: Viewer, live: Mapping[UUID, StoredItem]) -> _Read:
+    ids = list(live)
+    source_ids = {item.source_id for item in live.values() if item.source_id}
+    author_ids = {item.author_id for item in live.values() if item.author_id}
+    return _Read(
+        cards=await media.cards(db, ids) if ids else {},
+        sources=await sources.by_ids(db, source_ids) if source_ids else {},
+        users=await users.by_ids(db, author_ids),
+        counts=await engagement.counts(db, ids),
+        flags=await engagement.flags(db, viewer, ids),
+        signed_in=viewer.id is not None,
+    )
+
+
+def _item(item: StoredItem, read: _Read, storage: Storage, *, whole: bool) -> Item:
+    card = read.cards.get(item.id)
+    ready = card is not None and card.state == "ready"
+    return Item(
+        id=item.id,
+        type=item.kind,
+        title=item.title,
+        body_text=item.body_text,
+        body_html=item.body_html if whole else None,
+        original_url=item.url,
+        media_url=_film(item, card, storage) if card is not None and ready else None,
+        poster_url=storage.url(card.poster_key) if card and card.poster_key else None,
+        image_url=item.image_url,
+        duration_sec=card.duration_sec if card is not None and ready else None,
+        embedding_id=f"{EMBEDDING_MODEL}:{item.id}",
+        published_at=item.published_at,
+        category=item.category,
+        language=item.language,
+        source=_source(item, read),
+        author=_author(item, read),
+        target_id=item.target_id,
+        counts=read.counts[item.id],
+        liked_by_me=_mine(item.id in read.flags.liked, read),
+        bookmarked_by_me=_mine(item.id in read.flags.bookmarked, read),
+    )
+
+
+def _mine(flag: bool, read: _Read) -> bool | UnsetType:  # noqa: FBT001 - the flag is the subject
+    return flag if read.signed_in else UNSET
+
+
+def _film(item: StoredItem, card: Card, storage: Storage) -> str | None:
+    # Ready without a film of ours: the item brought its own.
+    return storage.url(card.video_key) if card.video_key else item.video_url
+
+
+def _source(item: StoredItem, read: _Read) -> SourceRef | None:
+    source = read.sources.get(item.source_id) if item.source_id else None
+    return SourceRef(id=source.id, title=source.title, url=source.site_url) if source else None
+
+
+def _author(item: StoredItem, read: _Read) -> AuthorRef | None:
+    user = read.users.get(item.author_id) if item.author_id else None
+    if user is not None:
+        return AuthorRef(name=user.display_name, id=user.id, username=user.username)
+    return AuthorRef(name=item.author_name) if item.author_name else None

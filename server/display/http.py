@@ -1,0 +1,25 @@
+"""The endpoint of one item."""
+
+from server.display import actions
+from server.display.model import Item
+from server.engagement import NoSuchItem
+from server.kernel.endpoint import Call, Nothing, Operation
+
+
+async def item(call: Call[Nothing, Nothing]) -> Item:
+    """Give an item whole, with its counters and what the viewer did to it."""
+    async with call.services.database.read() as db:
+        return await actions.one(db, call.viewer, call.id(), call.services.storage)
+
+
+operations = [
+    Operation(
+        method="GET",
+        path="/items/{id}",
+        handler=item,
+        returns=Item,
+        problems=(NoSuchItem,),
+        etag=True,
+        tag="items",
+    ),
+]
