@@ -60,7 +60,8 @@ class Launch:
         environ = self._environ()
         running.announce(self._home, self._running(environ))
         with self._console.step("Bringing the tables up to date"):
-            self._child("tables", ["server.cli", "migrate", "up"], environ).run()
+            arguments = ["server.cli", "migrate", "up"]
+            PythonPart("migrate", arguments, environ, log=self._home.log("migrate")).run()
         background = background_parts(environ, self._console)
         supervisor.start(*background, saying="Starting the workers")
         if demo:

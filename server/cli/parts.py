@@ -5,12 +5,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import IO, Protocol
 
 from server.cli.console import Console
 from server.embedded import EmbeddedError, process
 
 _LINE_BYTES = 8192
+_TOLD_CHARACTERS = 2000
 
 
 class Part(Protocol):
@@ -49,9 +51,10 @@ class PythonPart:
         environ: Mapping[str, str],
         *,
         console: Console | None = None,
+        log: Path | None = None,
         nice: int = 0,
     ) -> None:
-        """Take what to run; with a console its output is relayed line by line, else inherited."""
+        """Take what to run; what it writes goes to a console or a log, or where ours goes."""
         self.name = name
         self._program = process.Program(
             command=[sys.executable, "-m", *arguments],
@@ -60,6 +63,7 @@ class PythonPart:
             nice=nice,
         )
         self._console = console
+        self._log = log
         self._ready: Callable[[], bool] | None = None
         self._start_seconds = 0.0
         self._run_seconds = 600.0
@@ -93,8 +97,12 @@ class PythonPart:
 
     def launch(self) -> None:
         """Start it without waiting."""
-        output = None if self._console is None else subprocess.PIPE
-        self._process = process.spawn(self._program, output)
+        if self._log is not None:
+            with self._log.open("wb") as output:
+                self._process = process.spawn(self._program, output)
+            return
+        pipe = None if self._console is None else subprocess.PIPE
+        self._process = process.spawn(self._program, pipe)
         if self._console is not None and self._process.stdout is not None:
             relay = (self._process.stdout, self._console, self.name)
             threading.Thread(target=_relay, args=relay, daemon=True).start()
@@ -122,7 +130,8 @@ class PythonPart:
         finally:
             self.stop()
         if self.exit_code != 0:
-            raise EmbeddedError(f"{self.name} ended with code {self.exit_code}.")
+            told = self._log.read_text("utf-8", "replace")[-_TOLD_CHARACTERS:] if self._log else ""
+            raise EmbeddedError(f"{self.name} ended with code {self.exit_code}.\n{told}".rstrip())
 
     def ask_to_stop(self) -> None:
         """Begin a clean end, without waiting for it."""
