@@ -23,7 +23,6 @@ from realtime.transports.websocket import LANE, Sink
 
 # uvicorn writes the query string of every accepted socket at INFO, and a token may be in it.
 _quiet = logging.getLogger("uvicorn.error.realtime")
-_quiet.setLevel(logging.WARNING)
 
 
 class FastlaneProtocol(WebSocketsSansIOProtocol):
@@ -35,6 +34,8 @@ class FastlaneProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if _quiet.level != logging.WARNING:  # uvicorn's own set-up of logs takes it back
+            _quiet.setLevel(logging.WARNING)
         self.logger = _quiet
         self.conn.debug = False  # it would write the headers
         # Shared frames are never compressed, and a context that takes over could not be shared.
