@@ -60,24 +60,28 @@ def _applicable(lines: list[str], extras: set[str]) -> Iterator[Requirement]:
             yield wanted
 
 
-def main() -> None:
-    """Write the three files beside pyproject.toml."""
-    top = Path(__file__).parents[1]
-    project = tomllib.loads(top.joinpath("pyproject.toml").read_text("utf-8"))["project"]
+def locks(project: dict[str, object], *, reference: bool) -> dict[str, list[str]]:
+    """What the files should hold, as lines; the reference engine only where it is installed."""
     before: Locked = {}
+    found = {}
     for file, extra, left_out in (
         ("requirements.lock", "embedded", LEFT_OUT),
         ("requirements-dev.lock", "dev", LEFT_OUT),
         ("requirements-reference.lock", "reference", LEFT_OUT - {"sentence-transformers"}),
-    ):
-        more = {
-            name: version
-            for name, version in closure(project, extra, left_out).items()
-            if name not in before
-        }
-        lines = [f"{name}=={version}\n" for name, version in sorted(more.items())]
-        top.joinpath(file).write_text("".join(lines), "ascii")
+    )[: 3 if reference else 2]:
+        needed = closure(project, extra, left_out)
+        more = {name: version for name, version in needed.items() if name not in before}
+        found[file] = [f"{name}=={more[name]}" for name in sorted(more)]
         before |= more
+    return found
+
+
+def main() -> None:
+    """Write the three files beside pyproject.toml."""
+    top = Path(__file__).parents[1]
+    project = tomllib.loads(top.joinpath("pyproject.toml").read_text("utf-8"))["project"]
+    for file, lines in locks(project, reference=True).items():
+        top.joinpath(file).write_text("".join(f"{line}\n" for line in lines), "ascii")
 
 
 if __name__ == "__main__":
