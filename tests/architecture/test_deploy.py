@@ -63,7 +63,7 @@ def test_what_runs_is_no_root_and_gets_its_signals():
 
 def test_node_and_pip_stay_in_their_stages():
     assert not [rest for rest in all_of("final", "RUN") if "npm" in rest or "pip" in rest]
-    assert any("npm ci --ignore-scripts" in rest for rest in all_of("page", "RUN"))
+    assert any("npm ci --omit=dev --ignore-scripts" in rest for rest in all_of("page", "RUN"))
 
 
 def test_what_is_copied_exists_and_is_let_in():
