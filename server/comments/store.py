@@ -1,19 +1,41 @@
 """The thread columns of comments; their text is an item like any other."""
 
-from sqlalchemy import CheckConstraint, Column, DateTime, Index, SmallInteger, Table, func, text
-from sqlalchemy.dialects.postgresql import UUID
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
 
-from server.kernel.database import metadata
+import msgspec
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    SmallInteger,
+    Table,
+    any_,
+    bindparam,
+    func,
+    literal,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from server.comments.model import Thread
+from server.kernel.database import Db, metadata
+from server.kernel.ids import floor_of
 
 comments = Table(
     "comments",
     metadata,
     # The id of the item of kind COMMENT that holds author, text and state.
-    Column("id", UUID, primary_key=True),
-    Column("target_id", UUID, nullable=False),
-    Column("parent_id", UUID),
+    Column("id", PG_UUID, primary_key=True),
+    Column("target_id", PG_UUID, nullable=False),
+    Column("parent_id", PG_UUID),
     # The first comment of the thread: a page of threads is one range scan.
-    Column("root_id", UUID, nullable=False),
+    Column("root_id", PG_UUID, nullable=False),
     Column("depth", SmallInteger, nullable=False, server_default="0"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     CheckConstraint("depth between 0 and 8", name="depth"),
@@ -22,3 +44,69 @@ comments = Table(
     schema="content",
     postgresql_partition_by="RANGE (id)",
 )
+
+
+_THREAD = tuple(comments.c[name] for name in Thread.__struct_fields__)
+
+
+async def insert(db: Db, thread: Thread) -> bool:
+    """Store a comment's place; False when it has one already."""
+    statement = (
+        pg_insert(comments)
+        .values(**msgspec.structs.asdict(thread))
+        .on_conflict_do_nothing(index_elements=["id"])
+        .returning(comments.c.id)
+    )
+    return (await db.execute(statement)).first() is not None
+
+
+async def by_ids(db: Db, ids: Collection[UUID]) -> dict[UUID, Thread]:
+    """Read the places of comments; what is no comment is left out."""
+    if not ids:
+        return {}
+    wanted = comments.c.id == any_(literal(list(ids), ARRAY(PG_UUID)))
+    rows = await db.execute(select(*_THREAD).where(wanted))
+    return {row.id: Thread(*row) for row in rows}
+
+
+async def page(
+    db: Db, under: UUID, *, is_comment: bool, before: UUID | None, limit: int
+) -> list[Thread]:
+    """Read what stands under an item, or what answers a comment, the newest first."""
+    column = comments.c.parent_id if is_comment else comments.c.target_id
+    statement = select(*_THREAD).where(column == under).order_by(comments.c.id.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(comments.c.id < before)
+    return [Thread(*row) for row in await db.execute(statement)]
+
+
+async def since(db: Db, target_id: UUID, moment: datetime, limit: int) -> list[Thread]:
+    """Read what was written under an item since a moment, the newest first."""
+    statement = (
+        select(*_THREAD)
+        .where(comments.c.target_id == target_id, comments.c.id >= floor_of(moment))
+        .order_by(comments.c.id.desc())
+        .limit(limit)
+    )
+    return [Thread(*row) for row in await db.execute(statement)]
+
+
+_COUNTED = text(
+    """
+    select wanted.item_id,
+      (select count(*) from content.comments c where c.target_id = wanted.item_id)
+      + (select count(*) from content.comments c where c.parent_id = wanted.item_id) as comments
+    from unnest(cast(:ids as uuid[])) as wanted (item_id)
+    """
+).bindparams(bindparam("ids", type_=ARRAY(PG_UUID)))
+
+
+async def counted(db: Db, ids: Collection[UUID]) -> dict[UUID, int]:
+    """Count the comments under items, and the direct answers to comments."""
+    rows = await db.execute(_COUNTED, {"ids": list(ids)})
+    return {row.item_id: row.comments for row in rows}
+
+
+async def begin_repeatable(db: Db) -> None:
+    """Let every statement of a fresh transaction see the same state of the tables."""
+    await db.execute(text("set transaction isolation level repeatable read"))

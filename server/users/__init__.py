@@ -5,6 +5,7 @@ from server.users.actions import (
     by_username,
     create,
     credentials,
+    hold_active,
     set_password_hash,
     set_role,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "check_username",
     "create",
     "credentials",
+    "hold_active",
     "set_password_hash",
     "set_role",
 ]

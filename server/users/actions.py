@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from server.kernel.database import Db
 from server.kernel.ids import new_id
-from server.kernel.problems import NotAllowed, NotFound
+from server.kernel.problems import NotAllowed, NotFound, SignInFirst
 from server.kernel.viewer import Viewer
 from server.users import store
 from server.users.model import (
@@ -59,6 +59,22 @@ async def by_username(db: Db, username: str) -> User | None:
 async def credentials(db: Db, login: str) -> Credentials | None:
     """Read what a sign-in by this username or address is compared with."""
     return await store.credentials(db, login.strip())
+
+
+async def hold_active(db: Db, viewer: Viewer) -> User:
+    """Let the viewer write one thing at a time, and only while the account is in order.
+
+    Raises:
+        SignInFirst: the viewer is a visitor, or is no longer known.
+        NotAllowed: the account is suspended.
+
+    """
+    user = await store.hold(db, viewer.id) if viewer.id else None
+    if user is None or user.state == "deleted":
+        raise SignInFirst
+    if user.state == "suspended":
+        raise NotAllowed("This account is suspended.")
+    return user
 
 
 async def set_password_hash(db: Db, user_id: UUID, password_hash: str) -> None:

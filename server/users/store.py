@@ -107,3 +107,10 @@ async def set_role(db: Db, user_id: UUID, role: GrantedRole) -> bool:
     """Give a person a role; False when there is no such person."""
     changed = users.update().where(users.c.id == user_id).values(role=role).returning(users.c.id)
     return (await db.execute(changed)).first() is not None
+
+
+async def hold(db: Db, user_id: UUID) -> User | None:
+    """Read a person and keep others from changing or holding the row until the end."""
+    held = select(*_KNOWN).where(users.c.id == user_id).with_for_update(key_share=True)
+    row = (await db.execute(held)).one_or_none()
+    return None if row is None else User(*row)

@@ -1,0 +1,40 @@
+"""What comments do when they are told: open screens show the new one, and lose the retracted."""
+
+from server.comments import actions
+from server.comments.events import CommentCreated
+from server.items.events import ItemsRetracted
+from server.kernel.database import Db
+from server.kernel.outbox import Reaction
+from server.kernel.services import Services
+from server.kernel.viewer import VISITOR
+
+
+def topic_of(item_id: object) -> str:
+    """Name the topic on which an item's comments and counters are told."""
+    return f"item:{item_id}"
+
+
+async def show_comment(services: Services, db: Db, event: CommentCreated) -> None:
+    """Show a new comment wherever its item, or the comment it answers, is open."""
+    found = await actions.by_ids(db, VISITOR, [event.id], services.storage)
+    comment = found.get(event.id)
+    if comment is None or comment.retracted:
+        return
+    for above in (event.target_id, event.parent_id):
+        if above is not None:
+            await services.publisher.broadcast(topic_of(above), "comment", comment)
+
+
+async def hide_comments(services: Services, db: Db, event: ItemsRetracted) -> None:
+    """Take retracted comments from wherever their items are open."""
+    for thread in (await actions.threads(db, event.ids)).values():
+        gone = {"ids": [thread.id]}
+        for above in (thread.target_id, thread.parent_id):
+            if above is not None:
+                await services.publisher.broadcast(topic_of(above), "retract", gone)
+
+
+reactions = [
+    Reaction("comments.show", CommentCreated, show_comment),
+    Reaction("comments.hide", ItemsRetracted, hide_comments),
+]
