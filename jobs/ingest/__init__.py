@@ -1,0 +1,1 @@
+"""From a source's address to items: fetch, parse, clean, recognise, store."""
