@@ -23,7 +23,7 @@ class Connection:
     """
 
     __slots__ = ("_began", "_heard", "_id", "_malformed", "_node", "_routes", "_runners",
-                 "_session", "_stalled", "fanout", "limits", "over", "socket",
+                 "_session", "fanout", "limits", "over", "socket",
                  "telemetry", "writer")  # fmt: skip
 
     def __init__(self, node: Node, socket: Socket, writer: Writer) -> None:
@@ -39,7 +39,6 @@ class Connection:
         self._runners: dict[int, Runner] = {}
         self._malformed = 0
         self._began = self._heard = asyncio.get_running_loop().time()
-        self._stalled: float | None = None
         self._id = socket.id()
         node.add(self, self._id)
 
@@ -83,8 +82,7 @@ class Connection:
 
     def paused(self, *, is_paused: bool) -> None:
         """Take notice that the client has stopped reading, or reads again."""
-        self.writer.paused = is_paused
-        self._stalled = asyncio.get_running_loop().time() if is_paused else None
+        self.writer.stalled = asyncio.get_running_loop().time() if is_paused else None
 
     def overflowed(self, waiting_bytes: int) -> None:
         """Take notice that the writer has given up on the client."""
@@ -93,7 +91,8 @@ class Connection:
 
     def check(self, now: float) -> None:
         """Close if the client has gone silent or stopped reading."""
-        if self._stalled is not None and now - self._stalled >= self.limits.writer_stall_s:
+        stalled = self.writer.stalled
+        if stalled is not None and now - stalled >= self.limits.writer_stall_s:
             self.telemetry.emit(WriterOverflowed(self.writer.waiting(), "stalled"))
             self.close(SLOW)
         elif now - self._heard >= self.limits.idle_timeout_s:

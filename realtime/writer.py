@@ -26,7 +26,7 @@ class Writer(Protocol):
 
     serializer: Serializer
     framed: bool
-    paused: bool  # the client has stopped reading
+    stalled: float | None  # since when the client takes nothing, by the loop's clock
     out: list[Any]  # bytes where framed, else Wire
     overflowed: Callable[[int], None]  # told when the client was let go for not reading
     topics: set[str]  # those whose broadcasts come to this writer without a detour
@@ -60,8 +60,8 @@ def batch(wires: Sequence[Wire], *, framed: bool) -> list[Any]:
 class FramedWriter:
     """Writes shared bytes to a transport, once a tick, and lets go of a client that never reads."""
 
-    __slots__ = ("_grace_s", "_lane", "_limit", "_write", "closing", "out", "overflowed", "paused",
-                 "serializer", "topics")  # fmt: skip
+    __slots__ = ("_grace_s", "_lane", "_limit", "_write", "closing", "out", "overflowed",
+                 "serializer", "stalled", "topics")  # fmt: skip
     framed = True
 
     def __init__(
@@ -75,7 +75,7 @@ class FramedWriter:
         self.serializer = serializer
         self.out: list[bytes] = []
         self.topics: set[str] = set()
-        self.paused = False
+        self.stalled: float | None = None
         self.closing = False
         self._lane = lane
         self._write = lane.write
@@ -90,7 +90,7 @@ class FramedWriter:
             return
         data = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
-        waiting = len(data) + (self._lane.buffered() if self.paused else 0)
+        waiting = len(data) + (0 if self.stalled is None else self._lane.buffered())
         if waiting > self._limit:
             self.close(SLOW)
             self.overflowed(waiting)
@@ -99,9 +99,9 @@ class FramedWriter:
 
     def close(self, close: Close) -> None:
         """Write what is waiting and the close frame."""
-        if not self.closing:
-            if close is not SLOW:
-                self.flush()
+        if close is not SLOW:
+            self.flush()
+        if not self.closing:  # the flush may have found too much waiting, and closed
             self.closing = True
             self.out.clear()
             self._lane.close(close, self._grace_s)

@@ -170,7 +170,7 @@ class _MemoryWriter:
         self.serializer = serializer
         self.out: list[Wire] = []
         self.topics: set[str] = set()
-        self.paused = False
+        self.stalled: float | None = None
         self.overflowed: Callable[[int], None] = ignore_overflow
         self._client = client
         self._closed = False
@@ -219,7 +219,7 @@ async def connect(
 
 def _fits(message: Message, event: str | None, topic: str | None) -> bool:
     return (
-        message.event != "phx_reply"
+        (message.event != "phx_reply" or event == "phx_reply")
         and event in (None, message.event)
         and topic in (None, message.topic)
     )

@@ -118,7 +118,8 @@ class AsgiWriter:
         self.out: list[Wire] = []
         self.topics: set[str] = set()
         self.overflowed: Callable[[int], None] = ignore_overflow
-        self.gave_up = self.paused = False
+        self.stalled: float | None = None
+        self.gave_up = False
         self._send = send
         self._node = node
         self._queue: deque[Wire] = deque()
@@ -146,10 +147,14 @@ class AsgiWriter:
         """Send what waits and the close; leave the app's task behind if that takes too long."""
         if self._close is not None:
             return
-        self.flush()
-        self._close = self._close or close
         if close is SLOW:
             self._queue.clear()
+            self.out.clear()
+        else:
+            self.flush()
+        if self._close is not None:  # the flush found too much waiting, and closed
+            return
+        self._close = close
         self._work()
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._node.limits.close_grace_s, self._give_up)
@@ -170,10 +175,13 @@ class AsgiWriter:
             self._task = self._node.spawn(self._drain())
 
     async def _drain(self) -> None:
+        loop = asyncio.get_running_loop()
         try:
             while self._queue:
                 wire = self._queue.popleft()
+                self.stalled = loop.time()
                 await self._send(_event(wire))
+                self.stalled = None
                 self._queued -= len(wire.data)
             if self._close is not None:
                 code, reason = self._close.code, self._close.reason

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Self
 
 import msgspec
 import pytest
@@ -62,7 +63,7 @@ class RedisServer:
 def _free_port() -> int:
     """Below the range of outgoing connections, so that the port stays free between two starts."""
     while True:
-        port = random.randint(20_000, 32_000)
+        port = random.randint(20_000, 32_000)  # noqa: S311 - a guess, then looked at
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 return port
@@ -274,7 +275,7 @@ class HalfDead:
         self._server: asyncio.Server | None = None
         self.port = _free_port()
 
-    async def __aenter__(self) -> "HalfDead":
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
         return self
 
