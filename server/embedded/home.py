@@ -8,6 +8,7 @@ from typing import IO
 
 _PRIVATE_FILE = 0o600
 _PRIVATE_FOLDER = 0o700
+_PASSABLE_FOLDER = 0o711
 _LOG_BYTES = 10 * 1024 * 1024
 
 
@@ -24,7 +25,9 @@ class Home:
 
     def prepare(self) -> None:
         """Make the folder, for its owner only."""
-        self.path.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+        # Root may have to run PostgreSQL as somebody else, who must pass here to reach his data.
+        mode = _PASSABLE_FOLDER if os.geteuid() == 0 else _PRIVATE_FOLDER
+        self.path.mkdir(mode=mode, parents=True, exist_ok=True)
         for name in ("logs", "secrets"):
             (self.path / name).mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
 

@@ -16,6 +16,7 @@ from server.embedded.identity import Identity, choose
 
 USER = "lumen"
 DATABASE = "lumen"
+VERSION = "18"
 
 _START_SECONDS = 60.0  # after a crash it replays its log before it answers
 _STOP_SECONDS = 15.0
@@ -71,6 +72,7 @@ class PostgresServer:
     def create(self) -> None:
         """Make the data folder if there is none; what is there whole is left alone."""
         if self.exists():
+            self._check_version()
             return
         # A start that is killed here leaves a draft, never a folder that only looks finished.
         draft = self._home.folder("postgres.new")
@@ -85,6 +87,14 @@ class PostgresServer:
                 os.chown(words.name, identity.user, -1)
             self._initdb(draft, Path(words.name), identity)
         draft.replace(self._data)
+
+    def _check_version(self) -> None:
+        version = self._data.joinpath("PG_VERSION").read_text("ascii").strip()
+        if version != VERSION:
+            raise EmbeddedError(
+                f"{self._data} was made by PostgreSQL {version}, and this is {VERSION}: dump it "
+                "with the old one, or start anew with another LUMEN_HOME."
+            )
 
     def _initdb(self, draft: Path, words: Path, identity: Identity) -> None:
         command: list[str | Path] = [
@@ -198,5 +208,9 @@ def _program(
     command: list[str | Path], death_signal: signal.Signals, identity: Identity
 ) -> process.Program:
     return process.Program(
-        command=command, environ=_ENVIRON, death_signal=death_signal, identity=identity
+        command=command,
+        environ=_ENVIRON,
+        death_signal=death_signal,
+        identity=identity,
+        folder=Path("/"),  # another user may not be let into ours
     )

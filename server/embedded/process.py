@@ -26,6 +26,7 @@ class Program(Struct, frozen=True, kw_only=True):
     death_signal: signal.Signals  # what it gets when we die without a word
     identity: Identity = AS_WE_ARE
     nice: int = 0
+    folder: Path | None = None  # where it works; with us by default
 
 
 def spawn(program: Program, output: IO[bytes] | int | None) -> subprocess.Popen[bytes]:
@@ -43,6 +44,7 @@ def spawn(program: Program, output: IO[bytes] | int | None) -> subprocess.Popen[
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
+        cwd=program.folder,
         start_new_session=True,
     )
 

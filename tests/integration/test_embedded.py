@@ -1,8 +1,10 @@
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,14 @@ import psutil
 import pytest
 import redis
 
-from server.embedded import EmbeddedError, Home, HomeBusyError, PostgresServer, RedisServer
+from server.embedded import (
+    EmbeddedError,
+    Home,
+    HomeBusyError,
+    PostgresServer,
+    RedisServer,
+    identity,
+)
 from server.embedded import process as processes
 
 BOUND = 30.0  # generous: these are promises about an end, not about speed
@@ -128,6 +137,13 @@ def test_a_server_that_cannot_start_says_why(home: Home):
         server.start()
 
 
+def test_data_of_another_version_is_left_alone(home: Home):
+    home.folder("postgres").mkdir()
+    home.folder("postgres").joinpath("PG_VERSION").write_text("16\n")
+    with pytest.raises(EmbeddedError, match="was made by PostgreSQL 16, and this is 18"):
+        PostgresServer(home).start()
+
+
 def test_redis_keeps_its_data_through_a_stop(redis_server: RedisServer):
     with redis.Redis.from_url(redis_server.url) as client:
         client.set("kept", "42")
@@ -156,6 +172,7 @@ def test_no_secret_is_among_the_arguments(redis_server: RedisServer, server: Pos
 
 OWNER = """
 import sys
+import tempfile
 from pathlib import Path
 from server.embedded import Home, PostgresServer, RedisServer
 home = Home(Path(sys.argv[1]))
@@ -221,3 +238,27 @@ def test_a_taken_port_is_replaced(home: Home):
     assert server.port != taken.getsockname()[1]
     server.stop()
     taken.close()
+
+
+def test_root_without_user_namespaces_hands_the_data_to_another_user(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    if os.geteuid() != 0:
+        return  # an ordinary user needs no other face
+    monkeypatch.setattr(identity, "user_namespaces_work", lambda: False)
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    home = Home(folder / "home")
+    home.prepare()
+    server = PostgresServer(home, durable=False)
+    server.start()
+    assert home.folder("postgres").stat().st_uid != 0
+    assert psutil.Process(server.pid).uids().real != 0
+    server.psql("lumen", "CREATE TABLE kept AS SELECT 42 AS answer")
+    server.stop()
+    # Where namespaces work again, the files are still the other user's, and are opened as theirs.
+    monkeypatch.setattr(identity, "user_namespaces_work", lambda: True)
+    server.start()
+    assert server.psql("lumen", "SELECT answer FROM kept") == "42"
+    server.stop()
+    shutil.rmtree(folder)
