@@ -5,7 +5,7 @@ from server.engagement.events import EngagementRecorded
 from server.items.events import ItemsEdited, ItemsEmbedded, ItemsPublished, ItemsRetracted
 from server.kernel.outbox import Event
 from server.media.events import CardChanged
-from server.notifications.events import NotificationDispatched
+from server.notifications.events import NotificationDispatched, NotificationsRead
 
 EVENTS: tuple[type[Event], ...] = (
     ItemsPublished,
@@ -16,4 +16,5 @@ EVENTS: tuple[type[Event], ...] = (
     CommentCreated,
     EngagementRecorded,
     NotificationDispatched,
+    NotificationsRead,
 )

@@ -310,7 +310,7 @@ def upgrade() -> None:
         sa.Column("item_id", sa.UUID(), nullable=False),
         sa.Column("comment_id", sa.UUID(), nullable=True),
         sa.Column("actor_ids", postgresql.ARRAY(sa.UUID()), nullable=False),
-        sa.Column("actor_count", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("actor_count", sa.Integer(), server_default="0", nullable=False),
         sa.Column("excerpt", sa.Text(), server_default="", nullable=False),
         sa.Column("group_key", sa.Text(), nullable=False),
         sa.Column(
@@ -343,6 +343,21 @@ def upgrade() -> None:
         unique=True,
         schema="engage",
         postgresql_where=sa.text("read_at is null"),
+    )
+    op.create_table(
+        "notification_actors",
+        sa.Column("user_id", sa.UUID(), nullable=False),
+        sa.Column("group_key", sa.Text(), nullable=False),
+        sa.Column("actor_id", sa.UUID(), nullable=False),
+        sa.Column("notification_id", sa.UUID(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "user_id",
+            "group_key",
+            "actor_id",
+            "notification_id",
+            name=op.f("pk_notification_actors"),
+        ),
+        schema="engage",
     )
     op.create_table(
         "inbox",
@@ -550,6 +565,7 @@ def downgrade() -> None:
     op.drop_table("outbox", schema="ops")
     op.drop_table("leases", schema="ops")
     op.drop_table("inbox", schema="ops")
+    op.drop_table("notification_actors", schema="engage")
     op.drop_table("notifications", schema="engage")
     op.drop_table("likes", schema="engage")
     op.drop_table("item_counters", schema="engage")

@@ -12,3 +12,11 @@ class NotificationDispatched(Event, frozen=True):
     topic: ClassVar[str] = "notification.dispatched"
     user_id: UUID
     id: UUID
+
+
+class NotificationsRead(Event, frozen=True):
+    """Somebody read notifications; their other open sessions should agree."""
+
+    topic: ClassVar[str] = "notification.read"
+    user_id: UUID
+    up_to: UUID | None
