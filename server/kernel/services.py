@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -13,6 +13,8 @@ from server.kernel.clock import Clock
 from server.kernel.database import Database, Db
 from server.kernel.queue import JobQueue
 from server.kernel.storage import Storage
+
+Part = TypeVar("Part")
 
 
 class Publishes(Protocol):
@@ -51,6 +53,16 @@ class Services(Struct, frozen=True, kw_only=True):
     queue: JobQueue
     clock: Clock
     bell: Bell
+    # What a domain keeps while the process runs, put there by the process's root.
+    parts: dict[type, Any] = {}
+
+    def part(self, kind: type[Part]) -> Part:
+        """Give what a domain keeps in this process."""
+        try:
+            found: Part = self.parts[kind]
+        except KeyError:
+            raise RuntimeError(f"This process does not run {kind.__qualname__}.") from None
+        return found
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Db]:

@@ -1,0 +1,99 @@
+"""What the feeds keep in one web process, from its start to its end."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection, Iterable
+from uuid import UUID
+
+from realtime import Broadcast, Endpoint
+from server import engagement
+from server.engagement import COUNTERS_EVENT, COUNTERS_TOPIC, ItemCounts
+from server.feed.assemble import News
+from server.feed.counters_hub import CountersHub, Timer, with_ids
+from server.feed.cursor import Cursors
+from server.feed.foryou import ForYou
+from server.feed.impressions import Impressions
+from server.feed.ledger import RedisLedger
+from server.feed.model import Counters
+from server.feed.pool import NewsPool
+from server.feed.related import Related
+from server.feed.session import Sessions
+from server.kernel.services import Services
+
+# Told between nodes; no client can join it. Its events say what to read anew.
+POOL_TOPIC = "pool"
+NEW, CARDS, GONE = "new", "cards", "gone"
+
+
+class FeedNode:
+    """The pools, the neighbourhoods, the sessions, the impressions and the watched counters."""
+
+    def __init__(self, services: Services, endpoint: Endpoint, timer: Timer) -> None:
+        self._services = services
+        self._endpoint = endpoint
+        self.pool = NewsPool(services)
+        self.related = Related(services)
+        self.news = News(self.pool, self.related)
+        self.foryou = ForYou(services)
+        self.impressions = Impressions(services)
+        self.sessions = Sessions(
+            ledger=RedisLedger(services.redis),
+            cursors=Cursors(services.policy.secret),
+            memory=self.impressions,
+        )
+        self.counters = CountersHub(make_frame=endpoint.frame, read=self._read_counts, timer=timer)
+
+    def forget(self, what: str = GONE) -> None:
+        """Read anew what is no longer as it was."""
+        if what in {NEW, GONE}:
+            self.pool.forget()
+        if what in {CARDS, GONE}:
+            self.foryou.forget()
+        if what == GONE:
+            self.related.forget()
+
+    def on_gap(self) -> None:
+        """Take it that everything changed while the nodes could not hear one another."""
+        self.forget()
+        self.counters.reread()
+
+    def on_pool(self, broadcast: Broadcast) -> None:
+        """Hear what changed."""
+        self.forget(broadcast.event)
+
+    def on_counters(self, broadcast: Broadcast) -> None:
+        """Hear which counters moved."""
+        if broadcast.event == COUNTERS_EVENT:
+            self.counters.changed(broadcast.decode(Counters).items)
+
+    async def close(self) -> None:
+        """Stop reading ahead, and write what waits."""
+        await self.counters.close()
+        await self.pool.close()
+        await self.foryou.close()
+        await self.related.close()
+        await self.impressions.close()
+
+    async def _read_counts(self, ids: Collection[UUID]) -> Iterable[ItemCounts]:
+        async with self._services.database.read() as db:
+            return with_ids(await engagement.counts(db, ids))
+
+
+@contextlib.asynccontextmanager
+async def running(services: Services, endpoint: Endpoint) -> AsyncIterator[FeedNode]:
+    """Serve feeds from this process while the block runs."""
+    node = FeedNode(services, endpoint, asyncio.get_running_loop())
+    services.parts[FeedNode] = node
+    node.impressions.start()
+    detach = [
+        endpoint.subscribe(POOL_TOPIC, node.on_pool),
+        endpoint.subscribe(COUNTERS_TOPIC, node.on_counters),
+        endpoint.on_gap(node.on_gap),
+    ]
+    try:
+        yield node
+    finally:
+        for stop in detach:
+            stop()
+        await node.close()
+        del services.parts[FeedNode]

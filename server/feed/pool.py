@@ -1,0 +1,54 @@
+"""What slides are made of, the same for every reader: read from the database every few seconds."""
+
+import time
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from server.feed import store
+from server.feed.kept import Kept
+from server.kernel.ids import floor_of
+from server.kernel.services import Services
+from server.ranking import Candidate, Pool, pool_of
+
+FEATURED_KINDS = ("ARTICLE", "VIDEO")
+NEWEST = {"ARTICLE": 900, "VIDEO": 300, "TWEET": 300, "COMMENT": 300}
+# An id's time is when Lumen first saw the item: older partitions are not even looked into.
+WINDOW = timedelta(days=45)
+FRESH_SECONDS = 5.0
+OLD_SECONDS = 60.0
+ANY_TIME = UUID(int=0)
+
+
+class NewsPool:
+    """The pool of candidates of this process."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._kept = Kept(
+            self._make, fresh_seconds=FRESH_SECONDS, old_seconds=OLD_SECONDS, time=time.monotonic
+        )
+
+    async def get(self) -> Pool:
+        """Give the pool."""
+        return await self._kept.get()
+
+    def forget(self) -> None:
+        """Read it anew when it is next asked for."""
+        self._kept.forget()
+
+    async def close(self) -> None:
+        """Stop reading."""
+        await self._kept.close()
+
+    async def _make(self) -> Pool:
+        now = self._services.clock.now()
+        found = await self._newest(now)
+        featured = [each for each in found if each.kind in FEATURED_KINDS]
+        return pool_of(featured, found, at=now)
+
+    async def _newest(self, now: datetime) -> list[Candidate]:
+        async with self._services.database.read() as db:
+            # A house where nothing came for weeks still has a feed.
+            return await store.newest(db, NEWEST, floor_of(now - WINDOW)) or await store.newest(
+                db, NEWEST, ANY_TIME
+            )

@@ -1,0 +1,55 @@
+"""What feeds do when they are told: open screens hear of what came, and of what is gone."""
+
+from uuid import UUID
+
+from server import display
+from server.feed.model import CardReady, Fresh, Retract
+from server.feed.node import CARDS, GONE, NEW, POOL_TOPIC
+from server.items.events import ItemsEmbedded, ItemsRetracted
+from server.kernel.database import Db
+from server.kernel.outbox import Reaction
+from server.kernel.services import Services
+from server.kernel.viewer import VISITOR
+from server.media.events import CardChanged
+
+
+async def tell_fresh(services: Services, _db: Db, event: ItemsEmbedded) -> None:
+    """Tell readers of News that there is more; first the nodes, so that it can be had."""
+    await services.publisher.broadcast(POOL_TOPIC, NEW, {})
+    await services.publisher.broadcast("feed:news", "fresh", Fresh(len(event.ids), event.ids))
+
+
+async def tell_card(services: Services, db: Db, event: CardChanged) -> None:
+    """Tell readers of For You that an item has a card now, or that its card can be played."""
+    if event.state == "failed":
+        return
+    await services.publisher.broadcast(POOL_TOPIC, CARDS, {})
+    if event.state == "poster":
+        fresh = Fresh(1, [event.item_id])
+        await services.publisher.broadcast("feed:foryou", "fresh", fresh)
+        return
+    card = await _card(services, db, event.item_id)
+    if card is not None:
+        await services.publisher.broadcast("feed:foryou", "media", card)
+
+
+async def tell_gone(services: Services, _db: Db, event: ItemsRetracted) -> None:
+    """Take items off every open screen."""
+    await services.publisher.broadcast(POOL_TOPIC, GONE, {})
+    topics = ("feed:news", "feed:foryou", *(f"item:{each}" for each in event.ids))
+    for topic in topics:
+        await services.publisher.broadcast(topic, "retract", Retract(event.ids))
+
+
+async def _card(services: Services, db: Db, item_id: UUID) -> CardReady | None:
+    item = (await display.show(db, VISITOR, [item_id], services.storage))[item_id]
+    if item.retracted:
+        return None
+    return CardReady(item.id, item.media_url, item.poster_url, item.duration_sec)
+
+
+reactions = [
+    Reaction("feed.fresh", ItemsEmbedded, tell_fresh),
+    Reaction("feed.card", CardChanged, tell_card),
+    Reaction("feed.retract", ItemsRetracted, tell_gone),
+]

@@ -1,0 +1,132 @@
+"""The read models of feeds, and what readers have seen.
+
+A feed reads across domains: its SQL names their tables, in one place, rather than asking each
+domain for a part and joining by hand.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+
+from server.kernel.database import Db
+from server.ranking import Candidate
+
+EMBEDDING_MODEL = "all-MiniLM-L6-v2"
+# What engagement weighs, from the requirement V-07.
+_WEIGHED = "c.likes + 13.5 * c.comments + 15 * c.quotes + 20 * c.reposts + 10 * c.bookmarks"
+
+
+class Impression(Struct, frozen=True):
+    """An item that a session has seen."""
+
+    session: UUID
+    item: UUID
+    user: UUID | None
+    feed: str
+    seq: int
+
+
+_NEWEST = text(
+    f"""
+    select i.id, i.kind, coalesce(i.source_id, i.author_id, i.id) as maker, i.story_id,
+      i.category, i.sort_at, coalesce(({_WEIGHED}), 0)::float8 as engagement, i.target_id
+    from unnest(cast(:kinds as text[]), cast(:most as int[])) as wanted(kind, most)
+    cross join lateral (
+      select e.item_id
+      from content.item_embeddings e
+      where e.kind = wanted.kind and e.model = :model and e.item_id >= :floor
+      order by e.sort_at desc
+      limit wanted.most
+    ) newest
+    join content.items i on i.id = newest.item_id and i.state = 'live'
+    left join engage.item_counters c on c.item_id = i.id
+    """  # noqa: S608 - of constants
+)
+
+
+async def newest(db: Db, most: dict[str, int], floor: UUID) -> list[Candidate]:
+    """Read the newest items of each kind that can be shown with what they are related to."""
+    rows = await db.execute(
+        _NEWEST,
+        {
+            "kinds": list(most),
+            "most": list(most.values()),
+            "model": EMBEDDING_MODEL,
+            "floor": floor,
+        },
+    )
+    return [_candidate(row) for row in rows]
+
+
+_CARDS = text(
+    """
+    select i.id, bool_or(m.state = 'ready') as ready
+    from content.items i
+    join content.media m on m.item_id = i.id and m.state in ('poster', 'encoding', 'ready')
+    where i.state = 'live' and i.id >= :floor
+    group by i.id, i.sort_at
+    order by i.sort_at desc, i.id desc
+    limit :most
+    """
+)
+
+
+async def cards(db: Db, most: int, floor: UUID) -> list[tuple[UUID, bool]]:
+    """Read the newest items that have a card, and whether it can be played."""
+    rows = await db.execute(_CARDS, {"most": most, "floor": floor})
+    return [(row.id, row.ready) for row in rows]
+
+
+_NOTE = text(
+    """
+    insert into engage.impressions (session_id, item_id, user_id, feed, seq)
+    select * from unnest(:sessions, :items, :users, cast(:feeds as text[]), cast(:seqs as int[]))
+    on conflict do nothing
+    """
+).bindparams(*(bindparam(name, type_=ARRAY(PG_UUID)) for name in ("sessions", "items", "users")))
+
+
+async def note(db: Db, impressions: Sequence[Impression]) -> None:
+    """Write what sessions have seen; what is known already stays as it is."""
+    await db.execute(
+        _NOTE,
+        {
+            "sessions": [each.session for each in impressions],
+            "items": [each.item for each in impressions],
+            "users": [each.user for each in impressions],
+            "feeds": [each.feed for each in impressions],
+            "seqs": [each.seq for each in impressions],
+        },
+    )
+
+
+_SEEN = text(
+    """
+    select item_id from engage.impressions
+    where session_id = :session order by seq desc limit :most
+    """
+)
+
+
+async def seen(db: Db, session: UUID, most: int) -> frozenset[UUID]:
+    """Read what a session has seen, the latest first."""
+    rows = await db.execute(_SEEN, {"session": session, "most": most})
+    return frozenset(row.item_id for row in rows)
+
+
+def _candidate(row: Any) -> Candidate:
+    return Candidate(
+        id=row.id,
+        kind=row.kind,
+        maker=str(row.maker),
+        story=row.story_id,
+        category=row.category,
+        sort_at=row.sort_at,
+        engagement=row.engagement,
+        thread=row.target_id if row.kind == "COMMENT" else None,
+    )
