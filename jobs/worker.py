@@ -12,10 +12,8 @@ import redis
 
 from jobs.catalog import load
 from jobs.lane import Lane
-from jobs.workshop import Workshop
-from server.bootstrap import required_urls, services_of
+from jobs.workshop import Opens, Workshop
 from server.kernel.logs import log
-from server.settings import Settings
 
 # Fetching is mostly waiting, so several feeds at a time; embedding and rendering fill a core each.
 LANES = {"ingest": 4, "embed": 1, "cards": 1}
@@ -28,10 +26,10 @@ _log = log("jobs")
 class Worker:
     """Runs the lanes of one process until it is told to stop."""
 
-    def __init__(self, settings: Settings, queues: Sequence[str]) -> None:
-        _, self._redis_url = required_urls(settings)
+    def __init__(self, redis_url: str, queues: Sequence[str], opens: Opens) -> None:
+        self._redis_url = redis_url
         self._queues = [name for name in dict.fromkeys(queues) for _ in range(LANES[name])]
-        self._workshop = Workshop(lambda: services_of(settings))
+        self._workshop = Workshop(opens)
         self._stopping = threading.Event()
         self._lanes: dict[int, Lane] = {}
 
@@ -83,9 +81,8 @@ class Worker:
             connection.close()
 
 
-def work(settings: Settings, queues: Sequence[str]) -> None:
-    """Work on some queues until SIGTERM or SIGINT."""
-    worker = Worker(settings, queues)
+def until_told(worker: Worker) -> None:
+    """Run a worker until SIGTERM or SIGINT."""
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         worker.stop()

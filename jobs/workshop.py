@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextlib import AbstractAsyncContextManager
 from typing import TypeAlias
@@ -13,7 +13,6 @@ from jobs.runtime import Job
 from server.kernel.services import Services
 
 Opens: TypeAlias = Callable[[], AbstractAsyncContextManager[Services]]
-Opened: TypeAlias = AsyncIterator[Services]
 
 START_SECONDS = 60.0
 

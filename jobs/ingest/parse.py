@@ -111,7 +111,8 @@ def _entry(raw: RawEntry, given: Given, now: datetime, several: set[str]) -> Ent
         image_url=image,
         video_url=video,
         author_name=_name(raw.author),
-        category=given.category or (tags[0] if tags else None),
+        # A short post's tags are words of its own; an article's are the topics of its paper.
+        category=given.category or (tags[0] if tags and kind != "TWEET" else None),
         language=given.language or _language(raw.language),
         tags=tags,
         published_at=_date(raw.published_at, now),

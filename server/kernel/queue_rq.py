@@ -15,7 +15,7 @@ from msgspec import Struct
 from rq import Queue, Retry
 from rq.exceptions import DuplicateJobError, InvalidJobOperation, NoSuchJobError
 from rq.job import Job, JobStatus
-from rq.registry import FailedJobRegistry
+from rq.registry import FailedJobRegistry, ScheduledJobRegistry
 from rq.serializers import JSONSerializer
 from typing_extensions import override
 
@@ -161,8 +161,12 @@ def _over(job: Job) -> bool:
         return now - (job.ended_at or _EPOCH) > timedelta(seconds=DEAD_SECONDS)
     if status is JobStatus.STARTED:
         return now - (job.last_heartbeat or _EPOCH) > timedelta(seconds=SILENT_SECONDS)
-    # A job that finished is deleted; what is left of one is the remains of a flushed Redis.
-    return status not in {JobStatus.QUEUED, JobStatus.SCHEDULED, JobStatus.DEFERRED}
+    if status is JobStatus.SCHEDULED:
+        retries = ScheduledJobRegistry(job.origin, connection=job.connection)  # type: ignore[no-untyped-call]
+        return job.id not in retries
+    # A job that waits is forgotten by Redis in time; one that finished is deleted, and what is left
+    # of one is the remains of a Redis that was flushed in the middle of it.
+    return status is not JobStatus.QUEUED
 
 
 _EPOCH = datetime.fromtimestamp(0, UTC)

@@ -1,0 +1,134 @@
+"""What runs by the clock, in the one scheduler: sweeps, housekeeping and the books of the queues.
+
+A sweep derives the jobs that should be there from what the database says, so a Redis that lost
+everything is soon as full as it was (rulings 3). The queue lets each job id in once, so a sweep
+that comes too often does nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TypeAlias
+
+from msgspec import Struct
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from jobs.embed.engine import MODEL
+from jobs.registries import Registries
+from server import auth, items, media, sources
+from server.kernel import metrics, partitions
+from server.kernel.logs import log
+from server.kernel.services import Services
+
+Work: TypeAlias = Callable[[Services], Awaitable[None]]
+
+MOST_OF_A_SWEEP = 500
+_FRESH = timedelta(hours=2)
+_ALL = timedelta(days=60)
+_log = log("schedule")
+
+
+class Every(Struct, frozen=True):
+    """A piece of work and the pause after each time; at a failure it is tried again later."""
+
+    name: str
+    seconds: float
+    run: Work
+
+
+async def ask_sources(services: Services) -> None:
+    """Queue the refresh of every source whose time has come."""
+    async with services.database.read() as db:
+        due = await sources.due(db, services.clock.now(), MOST_OF_A_SWEEP)
+    await services.queue.enqueue_many(
+        sources.REFRESH,
+        [(sources.refresh_id(each), sources.RefreshSource(each)) for each in due],
+    )
+
+
+async def embed_fresh(services: Services) -> None:
+    """Queue the embedding of what came lately and has none."""
+    await _embed(services, _FRESH)
+
+
+async def embed_all(services: Services) -> None:
+    """Queue the embedding of whatever has none."""
+    await _embed(services, _ALL)
+
+
+async def draw_cards(services: Services) -> None:
+    """Queue the posters and films that cards wait for."""
+    async with services.database.read() as db:
+        waiting = await media.waiting(db, now=services.clock.now(), limit=MOST_OF_A_SWEEP)
+    await services.queue.enqueue_many(media.POSTERS, waiting.posters)
+    await services.queue.enqueue_many(media.RENDER, waiting.renderings)
+
+
+async def make_partitions(services: Services) -> None:
+    """Make the partitions of the coming months, and say how many months are ready."""
+    now = services.clock.now()
+    async with services.database.begin() as db:
+        made = await partitions.ensure(db, now)
+    if made:
+        _log.info("partitions_made", names=made)
+    async with services.database.read() as db:
+        metrics.partitions_ahead.set(await partitions.months_ahead(db, now))
+
+
+async def forget(services: Services) -> None:
+    """Drop what is kept for a while only: sign-ins that ended."""
+    async with services.database.begin() as db:
+        await auth.forget_ended(db, services.clock.now())
+
+
+SWEEPS: Sequence[Every] = (
+    Every("ask_sources", 5, ask_sources),
+    Every("embed_fresh", 15, embed_fresh),
+    Every("embed_all", 600, embed_all),
+    Every("draw_cards", 20, draw_cards),
+    Every("make_partitions", 3600, make_partitions),
+    Every("forget", 3600, forget),
+)
+
+
+async def run(services: Services, redis_url: str) -> None:
+    """Do everything on time for as long as the task lives."""
+    async with _books(redis_url) as books, asyncio.TaskGroup() as group:
+        for each in (*SWEEPS, *books):
+            group.create_task(_repeat(each, services), name=each.name)
+
+
+async def _repeat(each: Every, services: Services) -> None:
+    while True:
+        try:
+            await each.run(services)
+        except (OSError, SQLAlchemyError, RedisError) as error:
+            # A store is away: it is there again by one of the next times.
+            _log.warning("sweep_failed", sweep=each.name, error=f"{type(error).__name__}: {error}")
+        await asyncio.sleep(each.seconds)
+
+
+@asynccontextmanager
+async def _books(redis_url: str) -> AsyncIterator[tuple[Every, ...]]:
+    registries = Registries(redis_url)
+
+    async def retries(_: Services) -> None:
+        await asyncio.to_thread(registries.enqueue_retries)
+
+    async def clean(_: Services) -> None:
+        await asyncio.to_thread(registries.clean)
+
+    try:
+        yield Every("enqueue_retries", 1, retries), Every("clean_registries", 5, clean)
+    finally:
+        registries.close()
+
+
+async def _embed(services: Services, back: timedelta) -> None:
+    async with services.database.read() as db:
+        lacking = await items.missing_embeddings(
+            db, MODEL, services.clock.now(), back=back, most=MOST_OF_A_SWEEP
+        )
+    await services.queue.enqueue_many(items.EMBED, list(items.embed_jobs(lacking)))
