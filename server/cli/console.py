@@ -61,5 +61,5 @@ class Console:
         try:
             self._out.write(text)
             self._out.flush()
-        except (BrokenPipeError, ValueError):
+        except (OSError, ValueError):
             return  # nobody reads any more; what runs goes on

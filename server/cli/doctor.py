@@ -52,23 +52,31 @@ def examine() -> Iterator[Finding]:
 
 def _running(settings: Settings) -> Iterator[Finding]:
     from server.cli import running
-    from server.embedded import Home, ports
+    from server.embedded import Home
 
     found = running.find(Home(settings.home))
-    if found is not None:
-        yield fine(f"`lumen dev` runs at {found.url}")
-    elif ports.is_free(settings.port, settings.host):
-        yield fine(f"Port {settings.port} on {settings.host} is free")
-    else:
-        yield mind(
-            f"Port {settings.port} on {settings.host} is taken",
-            "`lumen dev` will take the next free one; `lumen serve` needs another PORT.",
-        )
+    yield fine(f"`lumen dev` runs at {found.url}") if found is not None else _port(settings)
     yield _secret(settings)
     database_url = settings.database_url or (found and found.database_url)
     redis_url = settings.redis_url or (found and found.redis_url)
     yield from stores.database(database_url) if database_url else [_later("PostgreSQL")]
     yield from stores.memory(redis_url) if redis_url else [_later("Redis")]
+
+
+def _port(settings: Settings) -> Finding:
+    from server.embedded import EmbeddedError, ports
+
+    what = f"Port {settings.port} on {settings.host}"
+    try:
+        free = ports.is_free(settings.port, settings.host)
+    except EmbeddedError as error:
+        return wrong(str(error), "Set HOST to an address of this machine, such as 127.0.0.1.")
+    if free:
+        return fine(f"{what} is free")
+    return mind(
+        f"{what} is taken",
+        "`lumen dev` will take the next free one; `lumen serve` needs another PORT.",
+    )
 
 
 def _secret(settings: Settings) -> Finding:

@@ -59,7 +59,8 @@ class PythonPart:
         self._program = process.Program(
             command=[sys.executable, "-m", *arguments],
             environ=environ,
-            death_signal=signal.SIGTERM,
+            # We were killed, so nobody is left to wait for a clean end or to notice a missing one.
+            death_signal=signal.SIGKILL,
             nice=nice,
         )
         self._console = console

@@ -28,9 +28,13 @@ def serve(host: str | None, port: int | None) -> None:
     given.demand(settings, "database_url", "redis_url", "secret_key")
     host, port = host or settings.host, port or settings.port
 
-    from server.embedded import ports
+    from server.embedded import EmbeddedError, ports
 
-    if not ports.is_free(port, host):
+    try:
+        free = ports.is_free(port, host)
+    except EmbeddedError as error:
+        given.refuse(str(error))
+    if not free:
         given.refuse(
             f"Port {port} on {host} is taken: stop what listens there, or set PORT to another one."
         )

@@ -1,5 +1,6 @@
 """Ports for servers that only this machine may reach."""
 
+import errno
 import random
 import socket
 from pathlib import Path
@@ -13,15 +14,22 @@ _ATTEMPTS = 50
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
-    """Whether a server could listen on the port at this moment."""
+    """Whether a server could listen on the port at this moment.
+
+    Raises:
+        EmbeddedError: it could not listen there whatever the port.
+
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         # As servers do: a connection that is only waiting out its end does not hold the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
+        except OSError as error:
+            if error.errno in {errno.EADDRINUSE, errno.EACCES}:
+                return False
+            raise EmbeddedError(f"HOST={host} cannot be listened on: {error.strerror}.") from error
     return True
 
 

@@ -18,7 +18,7 @@ USER = "lumen"
 DATABASE = "lumen"
 VERSION = "18"
 
-_START_SECONDS = 60.0  # after a crash it replays its log before it answers
+_START_SECONDS = 300.0  # after a crash it replays its log before it answers
 _STOP_SECONDS = 15.0
 _PORT_ATTEMPTS = 5
 _ENVIRON = {"LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath}
@@ -146,12 +146,10 @@ class PostgresServer:
         identity.own(self._data)
         with self._home.log("postgres").open("ab") as output:
             self._process = process.spawn(_program(command, signal.SIGINT, identity), output)
-        started = self._process
-        process.wait_until(lambda: started.poll() is not None or self.is_ready(), _START_SECONDS)
-        if started.poll() is None and self.is_ready():
-            return True
-        self.stop()
-        return False
+        if not process.wait_until(lambda: self.pid is None or self.is_ready(), _START_SECONDS):
+            self.stop()
+            raise EmbeddedError(f"PostgreSQL did not get ready in {_START_SECONDS:.0f} s.")
+        return self.pid is not None
 
     def is_ready(self) -> bool:
         """Whether connections are accepted at this moment."""

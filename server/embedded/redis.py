@@ -69,9 +69,8 @@ class RedisServer:
         )
         with self._home.log("redis").open("ab") as output:
             self._process = process.spawn(program, output)
-        started = self._process
-        process.wait_until(lambda: started.poll() is not None or self.is_ready(), _START_SECONDS)
-        if started.poll() is None and self.is_ready():
+        process.wait_until(lambda: self.pid is None or self.is_ready(), _START_SECONDS)
+        if self.is_ready():
             return True
         self.stop()
         return False
@@ -85,6 +84,7 @@ class RedisServer:
             f"appendonly {'yes' if self._durable else 'no'}",
             'save ""',
             # Queues live here: when memory is full a write fails and is seen, nothing is evicted.
+            "maxmemory 512mb",
             "maxmemory-policy noeviction",
         ]
         return "\n".join(lines) + "\n"

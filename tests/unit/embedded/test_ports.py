@@ -1,7 +1,9 @@
 import socket
 from pathlib import Path
 
-from server.embedded import ports
+import pytest
+
+from server.embedded import EmbeddedError, ports
 
 
 def test_a_pick_is_below_the_ports_of_outgoing_connections():
@@ -23,3 +25,8 @@ def test_a_remembered_port_that_was_never_ours_is_replaced(tmp_path: Path):
         file = tmp_path / "port"
         file.write_text(written)
         assert 20000 <= ports.remembered(file) < 32768
+
+
+def test_a_host_of_another_machine_is_named():
+    with pytest.raises(EmbeddedError, match=r"HOST=192\.0\.2\.1 cannot be listened on"):
+        ports.is_free(20000, "192.0.2.1")
