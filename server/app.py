@@ -141,7 +141,7 @@ def _listed(text: str) -> list[str]:
 
 def _routes() -> list[BaseRoute]:
     return [
-        *(Route(o.path, Edge(o), methods=[o.method], name=o.name) for o in ALL_OPERATIONS),
+        *(Route(o.path, Edge(o).__call__, methods=[o.method], name=o.name) for o in ALL_OPERATIONS),
         *documents.routes(ALL_OPERATIONS, CHANNELS),
         Route("/", _page, methods=["GET"]),
         Route("/static/vendor/phoenix.mjs", _phoenix, methods=["GET"]),

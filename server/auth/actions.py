@@ -21,6 +21,19 @@ _MAY_SIGN_IN = frozenset({"active", "shadowbanned"})
 _KEPT_AFTER_END = timedelta(days=1)
 
 
+async def prepare(registration: Registration) -> str:
+    """Give the hash of the chosen password, if name and address could be used at all.
+
+    Raises:
+        Malformed: the name or the address has no form that is taken.
+        Unavailable: too many people are signing in just now.
+
+    """
+    users.check_username(registration.username)
+    users.check_email(registration.email)
+    return await passwords.hash_password(registration.password)
+
+
 async def register(db: Db, viewer: Viewer, registration: Registration, password_hash: str) -> User:
     """Take somebody in under the name, the address and the hash of the password they chose.
 

@@ -7,7 +7,6 @@ from server import users
 from server.auth import actions, tokens
 from server.auth.model import Login, Me, Registration, SessionEnded, SignedIn, WrongCredentials
 from server.auth.model import Session as OpenSession
-from server.auth.passwords import hash_password
 from server.kernel.endpoint import Call, Limit, Nothing, Operation
 from server.kernel.problems import NotAllowed, SignInFirst, TooMany, Unavailable
 from server.kernel.services import Policy
@@ -19,9 +18,7 @@ async def register(call: Call[Registration, Nothing]) -> SignedIn:
     """Make an account and sign in to it."""
     services = call.services
     _check_origin(call)
-    users.check_username(call.body.username)
-    users.check_email(call.body.email)
-    password_hash = await hash_password(call.body.password)
+    password_hash = await actions.prepare(call.body)
     async with services.write() as db:
         user = await actions.register(db, call.viewer, call.body, password_hash)
         session = await actions.open_session(db, services.policy, user, services.clock.now())
@@ -112,15 +109,15 @@ def _check_origin(call: Call[Any, Any]) -> None:
     These doors are open while the access cookie has ended, and with it the check of the CSRF
     header; and nobody shall be signed in as somebody else by a page that is not ours.
     """
-    headers = call.request.headers
+    headers, policy = call.request.headers, call.services.policy
     origin = headers.get("origin")
-    if origin is None and headers.get("sec-fetch-site", "none") in {"none", "same-origin"}:
-        return
-    policy = call.services.policy
-    known = {policy.public_url, *policy.allowed_origins}
-    if origin in known or urlsplit(origin or "").netloc == headers.get("host"):
-        return
-    raise NotAllowed("A page of another site cannot sign people in or out.")
+    if origin is None:
+        ours = headers.get("sec-fetch-site", "none") in {"none", "same-origin"}
+    else:
+        ours = urlsplit(origin).netloc == headers.get("host")
+        ours = ours or origin in {policy.public_url, *policy.allowed_origins}
+    if not ours:
+        raise NotAllowed("A page of another site cannot sign people in or out.")
 
 
 _BY_ADDRESS = {"register": Limit(2, 300, "address"), "login": Limit(15, 300, "address")}
