@@ -1,7 +1,8 @@
-"""The process that renders one card and ends: `python -m jobs.cards.child PARENT`, an order on stdin.
+"""The process that renders one card and ends.
 
-It gives up what it does not need before it imports what decodes and encodes: memory, time, file
-sizes, the network, its priority; and it dies with the process that started it.
+It is started as `python -m jobs.cards.child PARENT` with an order on stdin. Before it imports what
+decodes and encodes it gives up what it does not need: memory, time, file sizes, the network, its
+priority; and it dies with the process that started it.
 """
 
 import ctypes

@@ -100,12 +100,15 @@ async def _heard(process: Process, order: Order, hears: Hears) -> Made | None:
         await process.stdin.drain()
     process.stdin.close()
     made: Made | None = None
-    async for line in process.stdout:
-        match _report(line):
-            case Progress(done):
-                await hears(done)
-            case Made() as told:
-                made = told
+    try:
+        while line := await process.stdout.readline():
+            match _report(line):
+                case Progress(done):
+                    await hears(done)
+                case Made() as told:
+                    made = told
+    except ValueError as error:
+        raise NotRendered("The rendering said more in one line than any report has.") from error
     return made
 
 

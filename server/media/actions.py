@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 from msgspec import Struct
@@ -55,12 +54,12 @@ async def wanting_posters(db: Db, ids: Sequence[UUID]) -> list[UUID]:
 
 async def poster_made(db: Db, poster: Poster) -> bool:
     """Note a poster; False when another worker was first."""
-    state: Literal["poster", "ready"] = "ready" if poster.original else "poster"
-    changed = await store.save_poster(db, poster, state=state)
-    if changed:
-        event = CardChanged(item_id=poster.item_id, state=state)
-        await outbox.emit(db, event, key=poster.item_id)
-    return changed
+    state = await store.save_poster(db, poster, state="ready" if poster.original else "poster")
+    if state is None:
+        return False
+    event = CardChanged(item_id=poster.item_id, state="ready" if state == "ready" else "poster")
+    await outbox.emit(db, event, key=poster.item_id)
+    return True
 
 
 async def set_aside(db: Db, ids: Sequence[UUID], reason: str) -> None:
@@ -89,9 +88,9 @@ async def film_made(db: Db, attempt: Attempt, video: Video) -> bool:
     return changed
 
 
-async def film_failed(db: Db, attempt: Attempt, error: str) -> bool:
+async def film_failed(db: Db, attempt: Attempt, error: str, *, for_good: bool = False) -> bool:
     """Note that an attempt failed; after the last one the card stays without a film."""
-    last = attempt.number >= MOST_ATTEMPTS
+    last = for_good or attempt.number >= MOST_ATTEMPTS
     changed = await store.give_up(db, attempt, "failed" if last else "poster", error)
     if changed and last:
         event = CardChanged(item_id=attempt.item_id, state="failed")

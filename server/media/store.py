@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     Update,
     bindparam,
+    case,
     func,
     select,
     true,
@@ -118,23 +119,29 @@ async def unrendered(db: Db, *, silent_since: datetime, limit: int) -> list[UUID
     return [row.item_id for row in rows]
 
 
-async def save_poster(db: Db, poster: Poster, *, state: State) -> bool:
-    """Write a poster to a card that waits for one; False when it does not wait any more."""
-    changed = await db.execute(
+async def save_poster(db: Db, poster: Poster, *, state: State) -> State | None:
+    """Write a poster to a card that waits for one; the new state, or None if it does not wait.
+
+    A film that was made from the same input is kept, and with it the card is ready.
+    """
+    same = (media.c.input_digest == poster.input_digest) & media.c.video_key.is_not(None)
+    row = await db.execute(
         _update(poster.item_id)
         .where(media.c.state == "waiting")
         .values(
-            state=state,
+            state=case((same, "ready"), else_=state),
             input_digest=poster.input_digest,
             poster_key=poster.key,
-            video_key=None,
-            duration_sec=None,
-            progress=0.0,
+            video_key=case((same, media.c.video_key)),
+            duration_sec=case((same, media.c.duration_sec)),
+            progress=case((same, 1.0), else_=0.0),
             attempts=0,
             error=None,
         )
+        .returning(media.c.state)
     )
-    return changed.rowcount == 1
+    written: State | None = row.scalar_one_or_none()
+    return written
 
 
 async def reopen(db: Db, ids: Sequence[UUID]) -> None:

@@ -21,4 +21,5 @@ class Rendering(Struct, frozen=True):
 
 # Readers see posters at once and before all else; films come when there is time for them.
 POSTERS = Task("cards.poster", "embed", Posters, timeout_seconds=120)
-RENDER = Task("cards.render", "cards", Rendering, timeout_seconds=120)
+# As often as an attempt may fail: the last failure is seen among the dead letters.
+RENDER = Task("cards.render", "cards", Rendering, timeout_seconds=120, retry_seconds=(5, 30))
