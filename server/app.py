@@ -92,7 +92,7 @@ class Doors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["path"] == WEBSOCKET_PATH and scope["type"] in {"websocket", "http"}:
+        if scope["type"] != "lifespan" and scope["path"] == WEBSOCKET_PATH:
             await self._endpoint.websocket(scope, receive, send)
             return
         await self._app(scope, receive, send)
