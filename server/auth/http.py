@@ -8,6 +8,7 @@ from server.auth import actions, tokens
 from server.auth.model import Login, Me, Registration, SessionEnded, SignedIn, WrongCredentials
 from server.auth.model import Session as OpenSession
 from server.kernel.endpoint import Call, Limit, Nothing, Operation
+from server.kernel.limits import admit
 from server.kernel.problems import NotAllowed, SignInFirst, TooMany, Unavailable
 from server.kernel.services import Policy
 from server.kernel.viewer import Viewer
@@ -21,6 +22,8 @@ async def register(call: Call[Registration, Nothing]) -> SignedIn:
     password_hash = await actions.prepare(call.body)
     async with services.write() as db:
         user = await actions.register(db, call.viewer, call.body, password_hash)
+        # Accounts are counted, not attempts: whoever picks a taken name may pick another.
+        await admit(services, "signup", call.client, SIGN_UPS)
         session = await actions.open_session(db, services.policy, user, services.clock.now())
     return _signed_in(call, session)
 
@@ -120,7 +123,8 @@ def _check_origin(call: Call[Any, Any]) -> None:
         raise NotAllowed("A page of another site cannot sign people in or out.")
 
 
-_BY_ADDRESS = {"register": Limit(2, 300, "address"), "login": Limit(15, 300, "address")}
+SIGN_UPS = Limit(2, 300, "address")
+ATTEMPTS = Limit(15, 300, "address")
 
 operations = [
     Operation(
@@ -131,7 +135,7 @@ operations = [
         returns=SignedIn,
         status=201,
         problems=(UserExists, NotAllowed, TooMany, Unavailable),
-        limit=_BY_ADDRESS["register"],
+        limit=ATTEMPTS,
         tag="auth",
     ),
     Operation(
@@ -141,7 +145,7 @@ operations = [
         body=Login,
         returns=SignedIn,
         problems=(WrongCredentials, NotAllowed, TooMany, Unavailable),
-        limit=_BY_ADDRESS["login"],
+        limit=ATTEMPTS,
         tag="auth",
     ),
     Operation(
