@@ -1,6 +1,6 @@
 """Threads under items."""
 
-from server.comments.actions import adopt, by_ids, create, page, rebuild, threads
+from server.comments.actions import adopt, by_ids, create, forget, page, rebuild, threads
 from server.comments.model import Comment, CommentPage, Draft, Thread, TooDeep, Wanted
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "adopt",
     "by_ids",
     "create",
+    "forget",
     "page",
     "rebuild",
     "threads",

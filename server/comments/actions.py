@@ -207,3 +207,8 @@ async def _insert(db: Db, place: Thread, author_id: UUID | None) -> bool:
     )
     await outbox.emit(db, event, key=place.target_id)
     return True
+
+
+async def forget(db: Db, ids: Collection[UUID]) -> None:
+    """Remove the places of comments that are removed whole, and of those under such items."""
+    await store.forget(db, ids)

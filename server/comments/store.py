@@ -110,3 +110,13 @@ async def counted(db: Db, ids: Collection[UUID]) -> dict[UUID, int]:
 async def begin_repeatable(db: Db) -> None:
     """Let every statement of a fresh transaction see the same state of the tables."""
     await db.execute(text("set transaction isolation level repeatable read"))
+
+
+async def forget(db: Db, ids: Collection[UUID]) -> None:
+    """Remove the places of comments that are removed whole, and of those under such items."""
+    gone = literal(list(ids), ARRAY(PG_UUID))
+    await db.execute(
+        comments.delete().where(
+            (comments.c.id == any_(gone)) | (comments.c.target_id == any_(gone))
+        )
+    )

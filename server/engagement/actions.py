@@ -118,3 +118,8 @@ async def _repair(
     await store.add_deltas(db, changes)
     drift_found.inc(len(changes))
     return len(changes)
+
+
+async def forget(db: Db, ids: Collection[UUID]) -> None:
+    """Remove all that was done to items, with its counters; for items that are removed whole."""
+    await store.forget(db, ids)

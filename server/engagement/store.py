@@ -298,3 +298,9 @@ def _recounted(row: Any) -> Recount:
         known={field: getattr(row, field) for field in FIELDS},
         edges={"likes": row.true_likes, "bookmarks": row.true_bookmarks},
     )
+
+
+async def forget(db: Db, ids: Collection[UUID]) -> None:
+    """Remove all that was done to items, with its counters; for items that are removed whole."""
+    for table in (likes, bookmarks, counter_delta, item_counters, impressions):
+        await db.execute(table.delete().where(table.c.item_id.in_(ids)))

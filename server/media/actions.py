@@ -107,3 +107,8 @@ def poster_jobs(ids: Sequence[UUID]) -> list[tuple[str, Posters]]:
 def rendering_job(item_id: UUID) -> tuple[str, Rendering]:
     """Give the job that renders an item's card, with its id."""
     return f"render-{item_id}", Rendering(item_id)
+
+
+async def forget(db: Db, ids: Sequence[UUID]) -> list[str]:
+    """Remove the media of items that are removed whole; gives what the storage shall drop."""
+    return await store.forget(db, ids)

@@ -225,3 +225,9 @@ def _held_by(attempt: Attempt) -> Update:
     return _update(attempt.item_id).where(
         media.c.attempt == attempt.token, media.c.state == "encoding"
     )
+
+
+async def forget(db: Db, ids: Sequence[UUID]) -> list[str]:
+    """Remove the media of items, and give the names in the storage that are free now."""
+    gone = media.delete().where(_of(ids)).returning(media.c.poster_key, media.c.video_key)
+    return [key for row in await db.execute(gone) for key in row if key is not None]

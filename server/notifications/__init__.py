@@ -1,6 +1,6 @@
 """What concerns a person: kept until it is read, pushed while they are here."""
 
-from server.notifications.actions import mark_read, notify, page, pushed, unread
+from server.notifications.actions import forget, mark_read, notify, page, pushed, unread
 from server.notifications.model import (
     Kind,
     MarkRead,
@@ -23,6 +23,7 @@ __all__ = [
     "PageQuery",
     "ReadPush",
     "Unread",
+    "forget",
     "mark_read",
     "notify",
     "page",

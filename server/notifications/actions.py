@@ -1,6 +1,6 @@
 """Writing down what concerns people, and what they do with it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -132,3 +132,8 @@ async def _shown(db: Db, kept: Sequence[store.Kept]) -> list[Notification]:
 
 def _author(user: User) -> AuthorRef:
     return AuthorRef(name=user.display_name, id=user.id, username=user.username)
+
+
+async def forget(db: Db, item_ids: Collection[UUID], user_ids: Collection[UUID]) -> None:
+    """Remove what was told about items and to people that are removed whole."""
+    await store.forget(db, item_ids, user_ids)

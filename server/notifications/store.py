@@ -1,5 +1,6 @@
 """The table of notifications, and its SQL."""
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -185,3 +186,16 @@ async def mark_read(db: Db, user_id: UUID, up_to: UUID | None, now: datetime) ->
         )
         marked = marked.where(notifications.c.updated_at <= last)
     return (await db.execute(marked.values(read_at=now))).rowcount
+
+
+async def forget(db: Db, item_ids: Collection[UUID], user_ids: Collection[UUID]) -> None:
+    """Remove what was told about items, and what was told to people."""
+    about = notifications.c.item_id.in_(item_ids) | notifications.c.target_id.in_(item_ids)
+    gone = (
+        notifications.delete()
+        .where(about | notifications.c.user_id.in_(user_ids))
+        .returning(notifications.c.id)
+    )
+    ids = list((await db.execute(gone)).scalars())
+    actors = notification_actors
+    await db.execute(actors.delete().where(actors.c.notification_id.in_(ids)))

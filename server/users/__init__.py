@@ -5,7 +5,9 @@ from server.users.actions import (
     by_username,
     create,
     credentials,
+    forget,
     hold_active,
+    of_domain,
     set_password_hash,
     set_role,
 )
@@ -33,7 +35,9 @@ __all__ = [
     "check_username",
     "create",
     "credentials",
+    "forget",
     "hold_active",
+    "of_domain",
     "set_password_hash",
     "set_role",
 ]

@@ -94,3 +94,13 @@ async def set_role(db: Db, viewer: Viewer, user_id: UUID, role: GrantedRole) -> 
         raise NotAllowed("Only an admin gives roles.")
     if not await store.set_role(db, user_id, role):
         raise NotFound("There is no such person.")
+
+
+async def of_domain(db: Db, domain: str) -> list[UUID]:
+    """Read the ids of everybody whose address is at a domain."""
+    return await store.of_domain(db, domain)
+
+
+async def forget(db: Db, ids: Collection[UUID]) -> None:
+    """Remove people of whom nothing is left: who has written anything cannot be removed."""
+    await store.forget(db, ids)

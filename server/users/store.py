@@ -114,3 +114,15 @@ async def hold(db: Db, user_id: UUID) -> User | None:
     held = select(*_KNOWN).where(users.c.id == user_id).with_for_update(key_share=True)
     row = (await db.execute(held)).one_or_none()
     return None if row is None else User(*row)
+
+
+async def of_domain(db: Db, domain: str) -> list[UUID]:
+    """Read the ids of everybody whose address is at a domain."""
+    at = users.c.email.endswith(f"@{domain}", autoescape=True)
+    return list((await db.execute(select(users.c.id).where(at))).scalars())
+
+
+async def forget(db: Db, ids: Collection[UUID]) -> None:
+    """Remove people."""
+    gone = literal(list(ids), ARRAY(PG_UUID))
+    await db.execute(users.delete().where(users.c.id == any_(gone)))
