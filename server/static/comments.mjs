@@ -6,6 +6,7 @@ import { announce } from "./announce.mjs";
 import { get, request } from "./api.mjs";
 import { ago, clone, headline, plural, press } from "./dom.mjs";
 import { notice, sheet } from "./sheet.mjs";
+import { link } from "./socket.mjs";
 import { counters } from "./store.mjs";
 
 const MOST_UNSENT = 50;
@@ -15,13 +16,12 @@ const unsent = new Map();
 const nameOf = ({ author }) => author?.name || author?.username || "Somebody";
 
 /** Open the conversation of an item, at one comment if that is why. */
-export function showComments(item, link, focus) {
+export function showComments(item, focus) {
   const panel = clone("comments");
   const [list, more, form] = [".thread", ".more", "form"].map((part) => panel.querySelector(part));
   const [input, answering] = [form.elements.body, form.querySelector(".answering")];
-  const channel = link.socket.channel(`item:${item.id}`, {});
   const rows = new Map();
-  const ends = [() => channel.leave()];
+  const ends = [];
   const path = `/items/${item.id}/comments`;
   let parent = null;
   let cursor = null;
@@ -130,11 +130,9 @@ export function showComments(item, link, focus) {
   input.onkeydown = (event) => { if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); form.requestSubmit(); } };
   press(panel, { ".more": () => get(path, { cursor }).then(show, fail), ".cancel": () => answer(null) });
 
-  channel.on("comment", (news) => arrived(news.comment ?? news));
-  channel.on("counters", ({ items }) => items.forEach(counters.apply));
-  channel.on("retract", ({ ids }) => ids.forEach((id) => rows.get(id)?.querySelector(".said")?.replaceWith(clone("comment-gone").firstElementChild)));
+  const retract = ({ ids }) => ids.forEach((id) => rows.get(id)?.querySelector(".said")?.replaceWith(clone("gone")));
   // The reply holds the newest page, after a cut too.
-  channel.join().receive("ok", show);
-  if (link.state !== "open") get(path).then(show, fail);
-  sheet("Comments", panel, () => ends.forEach((end) => end()));
+  const channel = link.join(`item:${item.id}`, { comment: arrived, retract }, show);
+  if (link.state === "offline") get(path).then(show, fail);
+  sheet("Comments", panel, () => { channel.leave(); ends.forEach((end) => end()); });
 }

@@ -12,7 +12,7 @@ export function sheet(title, content, closed = () => {}, kind = "page") {
   for (const other of open) if (kind === "page" || other.kind === "form") other.close();
   const dialog = clone("sheet", { title });
   dialog.kind = kind;
-  dialog.classList.add(kind);
+  dialog.classList.add(`is-${kind}`);
   dialog.setAttribute("aria-label", title);
   dialog.append(content);
   press(dialog, { ".close": () => dialog.close(), dialog: (event) => event.target === dialog && dialog.close() });
@@ -27,7 +27,7 @@ export function sheet(title, content, closed = () => {}, kind = "page") {
   return dialog;
 }
 
-export const covered = () => open.length > 0;
+export const covered = () => open.some((dialog) => dialog.open);
 
 /** A designed nothing: a heading, a sentence, one thing to do. */
 export const notice = (title, sentence, action, act) => press(clone("notice", { title, sentence, action }), { button: act });

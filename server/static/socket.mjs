@@ -1,58 +1,59 @@
-// The one socket of the page, and how it fares.
+// The one socket of the page, how it fares, and the topics joined through it.
 
 import { Socket } from "/static/vendor/phoenix.mjs";
 import { refresh, stale, token } from "./api.mjs";
+import { counters } from "./store.mjs";
 
 // A blink of the connection is nobody's business.
 const SHOW_AFTER = 700;
 const OFFLINE_AFTER = 5000;
 
-export class Link extends EventTarget {
-  // connecting | open | reconnecting | offline
-  state = "connecting";
-  #timers = [];
+// A function is asked again at every attempt: an old token never sticks.
+const socket = new Socket("/socket", { authToken: token });
+let timers = [];
 
-  constructor() {
-    super();
-    // A function is asked again at every attempt: an old token never sticks.
-    this.socket = new Socket("/socket", { authToken: token });
-    this.socket.onOpen(() => this.#found());
-    this.socket.onClose(() => this.#lost());
-    this.socket.onError(() => this.#lost());
-    addEventListener("offline", () => this.#become("offline"));
-    addEventListener("online", () => (this.socket.isConnected() ? this.#found() : this.connect()));
-  }
+/** `state` is connecting, open, reconnecting or offline; what is in `changes` is called with it. */
+export const link = {
+  state: "connecting",
+  changes: [],
 
   /** Open it, or open it again as whoever is signed in now; joined topics come back by themselves. */
   connect() {
-    this.#lost();
-    this.socket.disconnect(() => this.socket.connect());
-  }
+    lost();
+    socket.disconnect(() => socket.connect());
+  },
 
-  #found() {
-    this.#timers.forEach(clearTimeout);
-    this.#timers = [];
-    this.#become("open");
-  }
+  /** Join a topic: `hears` by event name, `joined` with the reply of this and of every later join. */
+  join(topic, hears = {}, joined = () => {}, params = {}) {
+    const channel = socket.channel(topic, params);
+    for (const [event, hear] of Object.entries({ counters: counters.frame, ...hears })) channel.on(event, hear);
+    channel.join().receive("ok", joined);
+    return channel;
+  },
+};
 
-  #lost() {
-    if (stale()) refresh();
-    if (this.#timers.length) return;
-    this.#timers = [
-      setTimeout(() => this.state === "open" && this.#become("reconnecting"), SHOW_AFTER),
-      setTimeout(() => this.#become("offline"), OFFLINE_AFTER),
-    ];
-  }
-
-  #become(state) {
-    this.state = state;
-    this.dispatchEvent(new Event("change"));
-  }
+function become(state) {
+  link.state = state;
+  link.changes.forEach((hear) => hear(state));
 }
 
-/** Push an event; its reply, or the refusal as an error that can be shown. */
-export const ask = (channel, event, payload) =>
-  new Promise((resolve, reject) => {
-    const refuse = (answer) => reject(new Error(answer?.detail || "Lumen did not answer in time."));
-    channel.push(event, payload).receive("ok", resolve).receive("error", refuse).receive("timeout", refuse);
-  });
+function found() {
+  timers.forEach(clearTimeout);
+  timers = [];
+  become("open");
+}
+
+function lost() {
+  if (stale()) refresh();
+  if (!timers.length)
+    timers = [
+      setTimeout(() => link.state === "open" && become("reconnecting"), SHOW_AFTER),
+      setTimeout(() => become("offline"), OFFLINE_AFTER),
+    ];
+}
+
+socket.onOpen(found);
+socket.onClose(lost);
+socket.onError(lost);
+addEventListener("offline", () => become("offline"));
+addEventListener("online", () => (socket.isConnected() ? found() : link.connect()));
