@@ -1,0 +1,180 @@
+"""Counters equal their edges after any interleaving of acts, retries, crashes and folds."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import text
+
+from server import engagement
+from server.engagement import Standing
+from server.kernel.database import Database, Db
+from server.kernel.ids import new_id
+from server.kernel.viewer import Viewer
+from tests.people import an_item
+
+T = TypeVar("T")
+Act = Callable[[Db, Viewer, UUID], Coroutine[Any, Any, Standing]]
+
+ACTS: dict[str, Act] = {
+    "like": engagement.like,
+    "unlike": engagement.unlike,
+    "bookmark": engagement.bookmark,
+    "unbookmark": engagement.unbookmark,
+}
+PEOPLE = [Viewer(new_id(), "user") for _ in range(3)]
+# Whoever is in the middle of a transaction of their own does nothing else meanwhile.
+SLOW = Viewer(new_id(), "user")
+ITEMS = range(2)
+
+_EDGES = text(
+    """
+    select (select count(*) from engage.likes where item_id = :id) as likes,
+           (select count(*) from engage.bookmarks where item_id = :id) as bookmarks,
+           coalesce((select likes from engage.item_counters where item_id = :id), 0)
+           + coalesce((select sum(change) from engage.counter_delta
+                       where item_id = :id and field = 0), 0) as counted_likes,
+           coalesce((select bookmarks from engage.item_counters where item_id = :id), 0)
+           + coalesce((select sum(change) from engage.counter_delta
+                       where item_id = :id and field = 4), 0) as counted_bookmarks,
+           coalesce((select version from engage.item_counters where item_id = :id), 0) as version
+    """
+)
+
+
+class Counters(RuleBasedStateMachine):
+    url: ClassVar[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._runner = asyncio.Runner()
+        self._database = Database(self.url, pool=4)
+        self._items = self._run(self._make_items())
+        self._liked: set[tuple[UUID | None, UUID]] = set()
+        self._kept: set[tuple[UUID | None, UUID]] = set()
+        self._versions = dict.fromkeys(self._items, 0)
+        self._slow: tuple[AsyncExitStack, str, UUID] | None = None
+
+    @rule(who=st.sampled_from(PEOPLE), item=st.sampled_from(ITEMS), act=st.sampled_from([*ACTS]))
+    def acts(self, who: Viewer, item: int, act: str) -> None:
+        item_id = self._items[item]
+        standing = self._run(self._act(who, item_id, act))
+        self._note(who, item_id, act)
+        # The slow one's act is not committed: nobody sees it.
+        assert standing.counts.likes == sum(1 for _, i in self._liked if i == item_id)
+        assert standing.counts.bookmarks == sum(1 for _, i in self._kept if i == item_id)
+        assert standing.liked_by_me == ((who.id, item_id) in self._liked)
+        assert standing.bookmarked_by_me == ((who.id, item_id) in self._kept)
+
+    @rule(who=st.sampled_from(PEOPLE), item=st.sampled_from(ITEMS), act=st.sampled_from([*ACTS]))
+    def acts_and_dies_before_the_commit(self, who: Viewer, item: int, act: str) -> None:
+        self._run(self._act(who, self._items[item], act, dies=True))
+
+    @precondition(lambda self: self._slow is None)
+    @rule(item=st.sampled_from(ITEMS), act=st.sampled_from([*ACTS]))
+    def begins_a_slow_act(self, item: int, act: str) -> None:
+        self._slow = (self._run(self._begin(self._items[item], act)), act, self._items[item])
+
+    @precondition(lambda self: self._slow is not None)
+    @rule()
+    def ends_the_slow_act(self) -> None:
+        assert self._slow is not None
+        transaction, act, item_id = self._slow
+        self._run(transaction.aclose())
+        self._note(SLOW, item_id, act)
+        self._slow = None
+
+    @rule(limit=st.sampled_from([1, 2, 1000]), resting=st.sets(st.sampled_from(ITEMS)))
+    def folds(self, limit: int, resting: set[int]) -> None:
+        held = {self._items[each] for each in resting}
+        for moved in self._run(self._fold(held, limit)):
+            assert moved.id not in held
+            assert moved.version > self._versions[moved.id]
+
+    @rule()
+    def folds_and_dies_before_the_commit(self) -> None:
+        self._run(self._fold(set(), 1000, dies=True))
+
+    @rule()
+    def two_fold_at_once(self) -> None:
+        self._run(self._fold_twice())
+
+    @invariant()
+    def counters_equal_edges_and_versions_never_fall(self) -> None:
+        for item_id in self._items:
+            row = self._run(self._read(item_id))
+            assert row.likes == row.counted_likes
+            assert row.bookmarks == row.counted_bookmarks
+            assert row.likes == sum(1 for _, i in self._liked if i == item_id)
+            assert row.version >= self._versions[item_id]
+            self._versions[item_id] = row.version
+
+    def teardown(self) -> None:
+        if self._slow is not None:
+            self._run(self._slow[0].aclose())
+        self._run(self._fold(set(), 1000))
+        for item_id in self._items:
+            assert self._run(self._pending(item_id)) == 0
+        self._run(self._database.close())
+        self._runner.close()
+
+    def _note(self, who: Viewer, item_id: UUID, act: str) -> None:
+        edges = self._kept if act.endswith("bookmark") else self._liked
+        (edges.discard if act.startswith("un") else edges.add)((who.id, item_id))
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(work)
+
+    async def _make_items(self) -> list[UUID]:
+        async with self._database.begin() as db:
+            return [await an_item(db) for _ in ITEMS]
+
+    async def _act(self, who: Viewer, item_id: UUID, act: str, *, dies: bool = False) -> Standing:
+        async with self._database.engine.connect() as db:
+            standing = await ACTS[act](db, who, item_id)
+            await (db.rollback() if dies else db.commit())
+        return standing
+
+    async def _begin(self, item_id: UUID, act: str) -> AsyncExitStack:
+        stack = AsyncExitStack()
+        db = await stack.enter_async_context(self._database.begin())
+        await ACTS[act](db, SLOW, item_id)
+        return stack
+
+    async def _fold(
+        self, resting: set[UUID], limit: int, *, dies: bool = False
+    ) -> list[engagement.ItemCounts]:
+        async with self._database.engine.connect() as db:
+            moved = await engagement.fold_once(db, resting, limit)
+            await (db.rollback() if dies else db.commit())
+        return moved
+
+    async def _fold_twice(self) -> None:
+        await asyncio.gather(self._fold(set(), 1), self._fold(set(), 1000))
+
+    async def _read(self, item_id: UUID) -> Any:
+        async with self._database.read() as db:
+            return (await db.execute(_EDGES, {"id": item_id})).one()
+
+    async def _pending(self, item_id: UUID) -> int:
+        waiting = text("select count(*) from engage.counter_delta where item_id = :id")
+        async with self._database.read() as db:
+            return int((await db.execute(waiting, {"id": item_id})).scalar_one())
+
+
+def test_counters_equal_their_edges_whatever_happens(database_url: str) -> None:
+    Counters.url = database_url
+    run_state_machine_as_test(
+        Counters, settings=settings(max_examples=15, stateful_step_count=20, deadline=None)
+    )
