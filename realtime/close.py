@@ -14,6 +14,7 @@ class Close(Struct, frozen=True):
 
 DISCONNECTED: Final = Close(1001, "disconnected by the server")
 GOING_AWAY: Final = Close(1001, "going away")
+PROTOCOL: Final = Close(1002, "protocol error")
 NOT_UTF8: Final = Close(1007, "text that is not UTF-8")
 TOO_BIG: Final = Close(1009, "message too big")
 CRASHED: Final = Close(1011, "internal error")

@@ -1,8 +1,8 @@
-"""A websocket protocol class for uvicorn: shared frames go straight to the transport.
+"""A websocket protocol class for uvicorn: frames go straight to the transport, and come from it.
 
-`uvicorn.run(app, ws=FastlaneProtocol, ws_per_message_deflate=False)`. The upgrade, pings, limits
-and the closing handshake stay uvicorn's; once the endpoint has attached itself, messages come
-in without a queue and a task switch, and go out as bytes that many sockets share.
+`uvicorn.run(app, ws=FastlaneProtocol, ws_per_message_deflate=False)`. The upgrade is uvicorn's;
+once the endpoint has attached itself this class reads and writes the frames, without a queue, a
+task or a copy for each socket. Other websocket apps of the same server are served as ever.
 """
 
 # mypy: disable-error-code="explicit-override"
@@ -15,14 +15,45 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, cast
 
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.exceptions import InvalidState
 
-from realtime.close import NOT_UTF8, Close
+from realtime.close import Close
+from realtime.transports.frames import (
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    Broken,
+    FrameReader,
+    close_frame,
+    control,
+    read_close,
+    read_text,
+)
 from realtime.transports.websocket import LANE, Sink
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # where its C extension was not built
+    from websockets.utils import apply_mask
 
 # uvicorn writes the query string of every accepted socket at INFO, and a token may be in it.
 _quiet = logging.getLogger("uvicorn.error.realtime")
+_EARLY_BYTES = 65_536
+_BREACH_GRACE_S = 1.0
+
+
+class _Deaf(FrameReader):
+    """Reads nothing any more."""
+
+    __slots__ = ()
+
+    def feed(self, data: bytes, take: Callable[[int, bytes], None]) -> None:
+        """Let it go."""
+
+
+_DEAF = _Deaf(0, apply_mask)
 
 
 class FastlaneProtocol(WebSocketsSansIOProtocol):
@@ -30,7 +61,10 @@ class FastlaneProtocol(WebSocketsSansIOProtocol):
 
     write: Callable[[bytes], None]
     _sink: Sink | None = None
-    _grace: asyncio.TimerHandle | None = None
+    _reader: FrameReader | None = None
+    _early: bytes | None = None  # what came between the upgrade and the endpoint's answer
+    _abort: asyncio.TimerHandle | None = None
+    _closed: bool = False  # a close frame has gone out
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -46,11 +80,14 @@ class FastlaneProtocol(WebSocketsSansIOProtocol):
     def attach(self, sink: Sink) -> None:
         """Send messages to `sink` from now on, and first those that came since the upgrade."""
         self._sink = sink
-        while not self.queue.empty():
-            self._hand_over(self.queue.get_nowait())
-        if self.read_paused:
-            self.read_paused = False
-            self.transport.resume_reading()
+        self._reader = FrameReader(self.config.ws_max_size, apply_mask)
+        self.stop_keepalive()  # clients send heartbeats, and the endpoint looks for the silent
+        early, self._early = self._early, None
+        # What the upgrade needed is half of a connection's memory.
+        del self.conn, self.request, self.response, self.scope
+        self._read_again()
+        if early:
+            self.data_received(early)
 
     def buffered(self) -> int:
         """Return how many bytes the peer has not taken yet."""
@@ -58,23 +95,12 @@ class FastlaneProtocol(WebSocketsSansIOProtocol):
 
     def close(self, close: Close, grace_s: float) -> None:
         """Send a close frame; abort if the peer has not closed after `grace_s`."""
-        if self.close_sent or self.disconnected:
+        if self._closed or self.disconnected:
             return
-        self.stop_keepalive()
-        self._notify(close.code, close.reason)
-        self.queue.put_nowait(
-            {"type": "websocket.disconnect", "code": close.code, "reason": close.reason}
-        )
-        try:
-            self.conn.send_close(close.code, close.reason)
-        except InvalidState:
-            self.transport.abort()
-            return
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        self.close_sent = True
-        # Not close_timer: uvicorn ends that one with close(), which waits for the peer to read.
-        self._grace = self.loop.call_later(grace_s, self.transport.abort)
-        self.close_timer = self.loop.call_later(grace_s, self.transport.abort)
+        self._notify(close)
+        self._closed = True
+        self.write(close_frame(close))
+        self._abort = self.loop.call_later(grace_s, self.transport.abort)
 
     # What uvicorn asks of it.
 
@@ -88,48 +114,54 @@ class FastlaneProtocol(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if self._fast and self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             cast("dict[str, Any]", self.scope["extensions"])[LANE] = self
+            self._early = b""
 
-    def send_receive_event_to_app(self) -> None:
-        """Hand a whole message to whoever is attached."""
-        if self._sink is None or self.close_sent:
-            super().send_receive_event_to_app()
-            return
-        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
-        self.frames = []
-        if self.curr_msg_data_type == "bytes":
-            self._sink.received(bytes(data))
-            return
+    def data_received(self, data: bytes) -> None:
+        """Read frames for the endpoint, or leave them to uvicorn where nobody has attached."""
+        if self._reader is not None:
+            try:
+                self._reader.feed(data, self._take)
+            except Broken as broken:
+                self._reader = _DEAF  # what follows a breach cannot be read
+                self.close(broken.close, _BREACH_GRACE_S)
+        elif self._early is not None:
+            self._early += data
+            if len(self._early) > _EARLY_BYTES and not self.read_paused:
+                self.read_paused = True
+                self.transport.pause_reading()
+        else:
+            super().data_received(data)
+
+    async def receive(self) -> Any:
+        """Serve an app that asks for messages itself as uvicorn does."""
+        if self.handshake_complete and self._early is not None:
+            early, self._early = self._early, None
+            self._read_again()
+            super().data_received(early)
+        return await super().receive()
+
+    async def run_asgi(self) -> None:
+        """Call the app. Where the endpoint has attached itself, its return is not the end."""
         try:
-            text = bytes(data).decode()
-        except UnicodeDecodeError:
-            self.close(NOT_UTF8, self.close_timeout)
-            return
-        self._sink.received(text)
-
-    def handle_close(self, event: Any) -> None:
-        """Tell of the end as soon as the peer says it."""
-        if not self.close_sent and self.conn.close_rcvd is not None:
-            self._notify(self.conn.close_rcvd.code, self.conn.close_rcvd.reason)
-        super().handle_close(event)
-
-    def handle_parser_exception(self) -> None:
-        """Tell of the end that a broken frame brings."""
-        if self.conn.close_sent is not None:
-            self._notify(self.conn.close_sent.code, self.conn.close_sent.reason)
-        super().handle_parser_exception()
-
-    def keepalive_timeout(self) -> None:
-        """Let go of a peer that answers no ping."""
-        self._notify(1011, "keepalive ping timeout")
-        super().keepalive_timeout()
-        # close() waits for a buffer that a dead peer never empties.
-        self._abort_later()
+            await self.app(self.scope, self.receive, self.send)
+        except ClientDisconnected:
+            pass
+        except BaseException:
+            self.logger.exception("the websocket app failed")
+            self.send_500_response()
+        else:
+            if self._reader is not None:
+                return
+            if not self.handshake_complete:
+                self.send_500_response()
+        if self.close_timer is None:
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell of the end where nobody said anything."""
-        if self._grace is not None:
-            self._grace.cancel()
-        self._notify(1005 if self.handshake_complete else 1006, "")
+        if self._abort is not None:
+            self._abort.cancel()
+        self._notify(Close(1005 if self.handshake_complete else 1006, ""))
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -144,28 +176,52 @@ class FastlaneProtocol(WebSocketsSansIOProtocol):
         if self._sink is not None:
             self._sink.paused(is_paused=False)
 
-    def shutdown(self) -> None:
-        """Leave the goodbye to the endpoint, which spreads it over time."""
-        if self._sink is not None and not self.close_sent:
-            self._sink.drain()  # the endpoint sends everyone away in batches, with 1012
-            return
-        super().shutdown()
+    def keepalive_timeout(self) -> None:
+        """Let go of a peer that answers no ping, even where it leaves its buffer full."""
+        super().keepalive_timeout()
         self._abort_later()
 
-    def _notify(self, code: int, reason: str) -> None:
+    def shutdown(self) -> None:
+        """Leave the goodbye to the endpoint, which spreads it over time."""
+        if self._sink is not None:
+            self._sink.drain()
+        elif self._reader is None:
+            super().shutdown()
+            self._abort_later()
+
+    # Inside.
+
+    def _take(self, opcode: int, payload: bytes) -> None:
+        if self._closed:
+            if opcode == CLOSE:  # the answer to ours
+                self.transport.close()
+        elif opcode == TEXT:
+            if self._sink is not None:
+                self._sink.received(read_text(payload))
+        elif opcode == PING:
+            self.write(control(PONG, payload))
+        elif opcode == CLOSE:
+            self._peer_closes(read_close(payload))
+        elif opcode != PONG and self._sink is not None:
+            self._sink.received(payload)
+
+    def _peer_closes(self, close: Close) -> None:
+        self._notify(close)
+        self._closed = True
+        self.write(close_frame(close))
+        self.transport.close()
+        self._abort_later()
+
+    def _read_again(self) -> None:
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+
+    def _notify(self, close: Close) -> None:
         sink, self._sink = self._sink, None
         if sink is not None:
-            sink.closed(code, reason)
-
-    def _hand_over(self, event: Any) -> None:
-        if self._sink is None:
-            return
-        if event["type"] == "websocket.receive":
-            text = event.get("text")
-            self._sink.received(event["bytes"] if text is None else text)
-        else:
-            self.queue.put_nowait(event)
+            sink.closed(close.code, close.reason)
 
     def _abort_later(self) -> None:
-        if self._grace is None:
-            self._grace = self.loop.call_later(self.close_timeout, self.transport.abort)
+        if self._abort is None:
+            self._abort = self.loop.call_later(self.close_timeout, self.transport.abort)

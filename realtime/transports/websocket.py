@@ -40,10 +40,13 @@ class Sink(Protocol):
 
 
 class FastLane(Lane, Protocol):
-    """A lane that also hands in messages as they come, without a task in between."""
+    """A lane that also hands in messages as they come, without a task in between.
+
+    The app returns once it has attached itself: the server keeps the connection, not the call.
+    """
 
     def attach(self, sink: Sink) -> None:
-        """Send messages to `sink` from now on."""
+        """Send messages to `sink` from now on, and tell it of the end."""
 
 
 class WebSocketTransport:
@@ -70,7 +73,6 @@ class WebSocketTransport:
         if lane is not None:
             connection = self._in_lane(socket, serializer, cast("FastLane", lane))
             connection.opened(seconds=seconds)
-            await _until_disconnected(connection, receive)
         else:
             connection, writer = self._by_asgi(socket, serializer, send)
             connection.opened(seconds=seconds)
@@ -216,14 +218,6 @@ async def _serve(connection: Connection, writer: AsgiWriter, receive: Receive) -
     finally:
         connection.closed(CRASHED.code, "transport ended")
         writer.finish()
-
-
-async def _until_disconnected(connection: Connection, receive: Receive) -> None:
-    try:
-        message = await receive()
-        connection.closed(message.get("code", 1005), message.get("reason") or "")
-    finally:
-        connection.closed(CRASHED.code, "transport ended")
 
 
 async def _refuse(scope: Scope, send: Send, status: int) -> None:
