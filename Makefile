@@ -16,7 +16,7 @@ PYTHON ?= $(shell for name in python3 python3.12 python3.11 python3.13 python3.1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test e2e bench migration lock clean
+.PHONY: help setup run check test corpora e2e bench migration lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## /  make \1|/p' Makefile | column -t -s '|'
@@ -34,10 +34,13 @@ check: $(STAMPS)/dev $(STAMPS)/node ## format, lint, types, imports, unit tests 
 	$(BIN)/lint-imports
 	$(PY) -m pytest -q -n 2 tests/architecture tests/unit
 
-test: check $(STAMPS)/reference ## everything, with real servers, the reference model and a browser
+test: check corpora $(STAMPS)/reference ## everything, with real servers, the reference model and a browser
 	$(PY) -m pytest -q tests/contract
 	$(PY) -m pytest -q -n 2 --dist loadfile tests/integration
 	$(PY) -m pytest -q tests/e2e
+
+corpora: $(STAMPS)/dev ## fetch the feeds that tests read, into .corpora
+	$(PY) -m tests.corpora
 
 e2e: $(STAMPS)/dev $(STAMPS)/node ## the golden path in a real browser
 	$(PY) -m pytest -q tests/e2e

@@ -11,7 +11,7 @@ from typing_extensions import override
 # Sanitising is linear but not free: what is cut here could never be shown anyway.
 MAX_RAW = 200_000
 
-_TAGS = {
+TAGS = {
     "a", "abbr", "b", "blockquote", "br", "caption", "cite", "code", "dd", "del", "dfn", "div",
     "dl", "dt", "em", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img",
     "ins", "kbd", "li", "mark", "ol", "p", "pre", "q", "s", "samp", "small", "span", "strong",
@@ -114,7 +114,7 @@ def _sanitised(raw: str, base: str) -> str:
 
     return nh3.clean(
         raw,
-        tags=_TAGS,
+        tags=TAGS,
         clean_content_tags=_DROPPED,
         attributes=_ATTRIBUTES,
         attribute_filter=attribute,
