@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -15,14 +16,30 @@ TOPICS = ("science", "sport", "arts", "cities", "climate", "food")
 _KINDS = ("ARTICLE", "TWEET", "ARTICLE", "COMMENT", "ARTICLE", "TWEET")
 
 
+_SOURCE = text("insert into content.sources (id, url, title) values (:id, :url, :title)")
+_ITEM = text(
+    """
+    insert into content.items
+      (id, kind, source_id, category, title, body_text, url, story_id, target_id,
+       published_at, first_seen_at)
+    values (:id, :kind, :source, :category, :title, :body, :url, :id, :target, :at, :at)
+    """
+)
+_EMBEDDING = text(
+    """
+    insert into content.item_embeddings (item_id, model, kind, source_id, sort_at, embedding)
+    values (:id, :model, :kind, :source, :at, cast(:vector as halfvec))
+    """
+)
+
+
 async def fill(database: Database, items: int = 120, *, sources: int = 8) -> list[UUID]:
     """Store items, newest last, with embeddings that lie near those of the same topic."""
     now = datetime.now(UTC)
     async with database.begin() as db:
         source_ids = [await add_source(db, number) for number in range(sources)]
-        return [
-            await add_item(
-                db,
+        rows = [
+            _row(
                 kind=_KINDS[number // len(TOPICS) % len(_KINDS)],
                 source=source_ids[(number * 5) % sources],
                 topic=number % len(TOPICS),
@@ -31,58 +48,45 @@ async def fill(database: Database, items: int = 120, *, sources: int = 8) -> lis
             )
             for number in range(items)
         ]
+        await db.execute(_ITEM, rows)
+        await db.execute(_EMBEDDING, rows)
+    return [row["id"] for row in rows]
 
 
 async def add_source(db: Db, number: int) -> UUID:
+    """Store a source."""
     source = new_id()
-    await db.execute(
-        text("insert into content.sources (id, url, title) values (:id, :url, :title)"),
-        {"id": source, "url": f"https://{number}.example/feed", "title": f"Source {number}"},
-    )
+    url = f"https://{number}.example/feed"
+    await db.execute(_SOURCE, {"id": source, "url": url, "title": f"Source {number}"})
     return source
 
 
 async def add_item(
     db: Db, *, kind: str, source: UUID, topic: int, at: datetime, number: int = 0
 ) -> UUID:
-    item = new_id()
-    await db.execute(
-        text(
-            """
-            insert into content.items
-              (id, kind, source_id, category, title, body_text, url, story_id, target_id,
-               published_at, first_seen_at)
-            values (:id, :kind, :source, :category, :title, :body, :url, :id, :target, :at, :at)
-            """
-        ),
-        {
-            "id": item,
-            "kind": kind,
-            "source": source,
-            "category": TOPICS[topic],
-            "title": f"{TOPICS[topic]} {number}" if kind == "ARTICLE" else None,
-            "body": f"Words about {TOPICS[topic]}, number {number}.",
-            "url": f"https://example.test/{item}",
-            "target": new_id() if kind == "COMMENT" else None,
-            "at": at,
-        },
-    )
-    await embed(db, item, topic, number)
+    """Store an item with its embedding."""
+    row = _row(kind=kind, source=source, topic=topic, at=at, number=number)
+    await db.execute(_ITEM, row)
+    await db.execute(_EMBEDDING, row)
+    item: UUID = row["id"]
     return item
 
 
-async def embed(db: Db, item: UUID, topic: int, number: int) -> None:
-    await db.execute(
-        text(
-            """
-            insert into content.item_embeddings
-              (item_id, model, kind, source_id, sort_at, embedding)
-            select id, :model, kind, source_id, sort_at, cast(:vector as halfvec)
-            from content.items where id = :id
-            """
-        ),
-        {"id": item, "model": EMBEDDING_MODEL, "vector": str(vector(topic, number))},
-    )
+def _row(*, kind: str, source: UUID, topic: int, at: datetime, number: int) -> dict[str, Any]:
+    item = new_id()
+    return {
+        "id": item,
+        "kind": kind,
+        "source": source,
+        "category": TOPICS[topic],
+        "title": f"{TOPICS[topic]} {number}" if kind == "ARTICLE" else None,
+        "body": f"Words about {TOPICS[topic]}, number {number}.",
+        "url": f"https://example.test/{item}",
+        "target": new_id() if kind == "COMMENT" else None,
+        "at": at,
+        "model": EMBEDDING_MODEL,
+        "vector": str(vector(topic, number)),
+    }
 
 
 def vector(topic: int, number: int) -> list[float]:
