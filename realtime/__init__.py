@@ -10,7 +10,7 @@ from realtime.limits import Limits
 from realtime.message import Broadcast
 from realtime.pubsub.local import LocalPubSub
 from realtime.pubsub.port import PublishFailed, PubSub
-from realtime.socket import ConnectInfo, ConnectRefused, Socket
+from realtime.socket import ConnectInfo, ConnectRefused, Hub, Socket
 from realtime.telemetry import Telemetry
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Endpoint",
     "Error",
     "Frame",
+    "Hub",
     "Limits",
     "LocalPubSub",
     "Ok",

@@ -1,7 +1,6 @@
 """Carries out a session's commands for one client."""
 
 import asyncio
-from collections.abc import Coroutine
 from typing import Any, Literal, assert_never
 
 from realtime.close import FLOODING, IDLE, SLOW, TOO_BIG, Close
@@ -24,13 +23,14 @@ class Connection:
 
     __slots__ = ("_began", "_heard", "_id", "_malformed", "_node", "_routes", "_runners",
                  "_session", "fanout", "limits", "over", "socket",
-                 "telemetry", "writer")  # fmt: skip
+                 "spawn", "telemetry", "writer")  # fmt: skip
 
     def __init__(self, node: Node, socket: Socket, writer: Writer) -> None:
         self.socket = socket
         self.writer = writer
         self.fanout = node.fanout
         self.limits = node.limits
+        self.spawn = node.spawn
         self.telemetry = node.telemetry
         self.over = False
         self._node = node
@@ -104,10 +104,6 @@ class Connection:
         """Encode for this client and queue."""
         self.fanout.own(self.writer, self.writer.serializer.encode(message))
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Start a task that the node waits for when it stops."""
-        return self._node.spawn(work)
-
     def answered(self, key: int, status: Literal["ok", "error"], response: Any) -> None:
         """A join has its answer."""
         if status == "error":
@@ -130,12 +126,12 @@ class Connection:
     def _execute(self, commands: list[Command]) -> None:
         for command in commands:
             match command:
+                case Deliver(key, message):
+                    self._runners[key].receive(message)
                 case Send(message):
                     self.send(message)
                 case Start():
                     self._start(command)
-                case Deliver(key, message):
-                    self._runners[key].receive(message)
                 case Leave(key):
                     self._runners[key].leave()
                 case End(key, reason):

@@ -14,7 +14,7 @@ from realtime.frame import Frame, Wire
 from realtime.message import Broadcast
 from realtime.serializer import Serializer
 from realtime.telemetry import Flushed, Telemetry
-from realtime.writer import Writer, batch, piece
+from realtime.writer import Writer, batch
 
 Listener = Callable[[Broadcast], None]
 Watcher = Callable[[Frame], None]
@@ -126,7 +126,7 @@ class Fanout:
         """Send to one client, after whatever was broadcast to it before."""
         if self._runs and not self._run_topics.isdisjoint(writer.topics):
             self._spill()
-        writer.out.append(piece(writer, wire))
+        writer.out.append(wire.framed if writer.framed else wire)
         self._dirty[writer] = None
         self._schedule()
 

@@ -11,8 +11,8 @@ Ref: TypeAlias = Any
 Packed: TypeAlias = Raw | bytes
 
 
-class Message(Struct, frozen=True):
-    """One event on one topic, from or to one client."""
+class Message(Struct, frozen=True, array_like=True):
+    """One event on one topic, from or to one client; as JSON it is the array that V2 sends."""
 
     join_ref: Ref
     ref: Ref

@@ -4,6 +4,7 @@ import re
 from typing import Any, Protocol
 
 import msgspec
+from msgspec import Struct
 
 from realtime.frame import Wire
 from realtime.message import Message, Packed, Reply
@@ -12,6 +13,7 @@ _PUSH, _REPLY, _BROADCAST = 0, 1, 2
 _FIELD_BYTES = 255
 _HEAD_BYTES = 5
 _json = msgspec.json.Encoder()
+_array = msgspec.json.Decoder(Message)  # elements over five are ignored, fewer are refused
 
 
 class Malformed(Exception):
@@ -42,32 +44,44 @@ class V2:
         """Read an array of five or more, or a binary push."""
         if isinstance(data, bytes):
             return _binary_push(data)
-        match _parsed(data):
-            case [join_ref, ref, str(topic), str(event), payload, *_]:
-                return Message(join_ref, ref, topic, event, payload)
-            case _:
-                raise Malformed("not an array of join_ref, ref, topic, event, payload")
+        try:
+            return _array.decode(data)
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+            raise Malformed(f"not a message of version 2: {type(error).__name__}") from error
 
     def encode(self, message: Message | Reply) -> Wire:
         """Write an array, or a binary frame when the payload is bytes."""
-        match message:
-            case Reply(join_ref, ref, topic, status, bytes(data)):
-                fields = [("join_ref", join_ref), ("ref", ref), ("topic", topic)]
-                return _binary(_REPLY, [*fields, ("status", status)], data)
-            case Reply(join_ref, ref, topic, status, response):
-                payload = {"status": status, "response": response}
-                return Wire(_json.encode((join_ref, ref, topic, "phx_reply", payload)))
-            case Message(join_ref, _, topic, event, bytes(data)):
-                fields = [("join_ref", join_ref), ("topic", topic), ("event", event)]
-                return _binary(_PUSH, fields, data)
-            case Message(join_ref, ref, topic, event, payload):
-                return Wire(_json.encode((join_ref, ref, topic, event, payload)))
+        if isinstance(message, Reply):
+            return self._reply(message)
+        if isinstance(message.payload, bytes):
+            fields = [("join_ref", message.join_ref), ("topic", message.topic)]
+            return _binary(_PUSH, [*fields, ("event", message.event)], message.payload)
+        return Wire(_json.encode(message))
+
+    def _reply(self, reply: Reply) -> Wire:
+        head = reply.join_ref, reply.ref, reply.topic
+        if isinstance(reply.response, bytes):
+            fields = list(zip(("join_ref", "ref", "topic"), head, strict=True))
+            return _binary(_REPLY, [*fields, ("status", reply.status)], reply.response)
+        payload = {"status": reply.status, "response": reply.response}
+        return Wire(_json.encode((*head, "phx_reply", payload)))
 
     def broadcast(self, topic: str, event: str, payload: Packed) -> Wire:
         """Write what is the same for every subscriber: no refs."""
         if isinstance(payload, bytes):
             return _binary(_BROADCAST, [("topic", topic), ("event", event)], payload)
         return Wire(_json.encode((None, None, topic, event, payload)))
+
+
+class _Object(Struct, frozen=True):
+    topic: str
+    event: str
+    payload: Any
+    ref: Any
+    join_ref: Any = None
+
+
+_object_of_four = msgspec.json.Decoder(_Object)
 
 
 class V1:
@@ -79,11 +93,11 @@ class V1:
         """Read an object with topic, event, payload and ref."""
         if isinstance(data, bytes):
             raise Malformed("version 1 has no binary frames")
-        match _parsed(data):
-            case {"topic": str(topic), "event": str(event), "payload": payload, "ref": ref, **more}:
-                return Message(more.get("join_ref"), ref, topic, event, payload)
-            case _:
-                raise Malformed("not an object with topic, event, payload and ref")
+        try:
+            read = _object_of_four.decode(data)
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+            raise Malformed(f"not a message of version 1: {type(error).__name__}") from error
+        return Message(read.join_ref, read.ref, read.topic, read.event, read.payload)
 
     def encode(self, message: Message | Reply) -> Wire:
         """Write an object, which never names a join_ref."""
@@ -121,13 +135,6 @@ def check_names(topic: str, event: str, payload: Packed) -> None:
     if isinstance(payload, bytes):
         for name, value in (("topic", topic), ("event", event)):
             _field(name, value)
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise Malformed(f"not JSON: {type(error).__name__}") from error
 
 
 def _binary_push(data: bytes) -> Message:

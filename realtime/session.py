@@ -77,23 +77,16 @@ class Session:
     def receive(self, message: Message) -> list[Command]:
         """Decide what a message from the client asks for."""
         joined = self._topics.get(message.topic)
-        match message:
-            case Message(topic="phoenix", event="heartbeat"):
-                return [Send(Reply(None, message.ref, "phoenix", "ok", {}))]
-            case Message(event="phx_join"):
-                return self._join(message, joined)
-            case Message(event="phx_leave") if joined is None:
-                return [_ok(message)]
-            case _ if joined is None:
-                return [_refused(message, None, "unmatched topic")]
-            case _ if message.join_ref is not None and not same_ref(
-                message.join_ref, joined.join.join_ref
-            ):
-                return []  # meant for a channel that this client has since joined again
-            case Message(event="phx_leave"):
-                return self._leave(message, joined)
-            case _:
-                return [] if joined.leave else [Deliver(joined.key, message)]
+        if joined is None:
+            return self._to_nobody(message)
+        if message.event == "phx_join":
+            return self._join(message, joined)
+        join_ref = message.join_ref
+        if join_ref is not None and not same_ref(join_ref, joined.join.join_ref):
+            return []  # meant for a channel that this client has since joined again
+        if message.event == "phx_leave":
+            return self._leave(message, joined)
+        return [] if joined.leave else [Deliver(joined.key, message)]
 
     def answered(self, key: int, status: Literal["ok", "error"], response: object) -> list[Command]:
         """Tell the client how its join went, and only then of the channels it replaced."""
@@ -124,8 +117,19 @@ class Session:
         topic, join_ref = joined.join.topic, joined.join_ref
         return [_over(topic, join_ref, "phx_error" if crashed else "phx_close")]
 
+    def _to_nobody(self, message: Message) -> list[Command]:
+        match message:
+            case Message(topic="phoenix", event="heartbeat"):
+                return [Send(Reply(None, message.ref, "phoenix", "ok", {}))]
+            case Message(event="phx_join"):
+                return self._join(message, None)
+            case Message(event="phx_leave"):
+                return [_ok(message)]
+            case _:
+                return [_refused(message, None, "unmatched topic")]
+
     def _join(self, join: Message, old: _Joined | None) -> list[Command]:
-        if not self._routes(join.topic):
+        if join.topic == "phoenix" or not self._routes(join.topic):
             return [_refused(join, None, "unmatched topic")]
         if old is None and len(self._topics) >= self._limit:
             return [_refused(join, join.join_ref, "too many channels joined")]

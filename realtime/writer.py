@@ -45,11 +45,6 @@ def ignore_overflow(waiting: int) -> None:
     """Stand in until a connection listens."""
 
 
-def piece(writer: Writer, wire: Wire) -> Any:
-    """Return the form of `wire` that `writer` takes."""
-    return wire.framed if writer.framed else wire
-
-
 def batch(wires: Sequence[Wire], *, framed: bool) -> list[Any]:
     """Return several messages as few pieces: one where the transport takes bytes."""
     if not framed:

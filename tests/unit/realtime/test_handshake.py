@@ -40,10 +40,14 @@ def test_params_are_bounded() -> None:
         params(b"&".join(b"a=1" for _ in range(501)))
 
 
-NAMES = st.text(st.characters(codec="utf-8", exclude_characters="[]&="), min_size=1)
-LEAVES = st.text(st.characters(codec="utf-8"))
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="[]&="), min_size=1, max_size=4)
+LEAVES = st.text(st.characters(codec="utf-8"), max_size=6)
 TREES = st.dictionaries(
-    NAMES, st.recursive(LEAVES, lambda inner: st.dictionaries(NAMES, inner, min_size=1)), max_size=5
+    NAMES,
+    st.recursive(
+        LEAVES, lambda inner: st.dictionaries(NAMES, inner, min_size=1, max_size=3), max_leaves=5
+    ),
+    max_size=3,
 )
 
 
