@@ -67,7 +67,7 @@ class Node:
         return self._services
 
     def _make_socket(self, info: ConnectInfo) -> Socket:
-        return UserSocket(info, self.services, CHANNELS)
+        return UserSocket(info, self.services)
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:

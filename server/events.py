@@ -6,8 +6,10 @@ from server.items.events import ItemsEdited, ItemsEmbedded, ItemsPublished, Item
 from server.kernel.outbox import Event
 from server.media.events import CardChanged
 from server.notifications.events import NotificationDispatched, NotificationsRead
+from server.sources.events import SourceDue
 
 EVENTS: tuple[type[Event], ...] = (
+    SourceDue,
     ItemsPublished,
     ItemsEmbedded,
     ItemsEdited,

@@ -1,12 +1,14 @@
 """Who may open a socket, and which topics it finds there."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import ClassVar
 
 from typing_extensions import override
 
-from realtime import Channel, ConnectInfo, ConnectRefused, Socket
+from realtime import ConnectInfo, ConnectRefused
 from server.auth import identify_token
-from server.kernel.channel import ViewerSocket
+from server.catalog import CHANNELS
+from server.kernel.channel import TypedChannel, ViewerSocket
 from server.kernel.problems import Problem
 from server.kernel.services import Services
 from server.kernel.viewer import VISITOR
@@ -15,15 +17,11 @@ from server.kernel.viewer import VISITOR
 class UserSocket(ViewerSocket):
     """A reader's socket: of somebody who is signed in, or of a visitor without a token."""
 
-    def __init__(
-        self,
-        info: ConnectInfo,
-        services: Services,
-        channels: Mapping[str, Callable[[Socket, str], Channel]],
-    ) -> None:
+    channels: ClassVar[Mapping[str, type[TypedChannel]]] = CHANNELS
+
+    def __init__(self, info: ConnectInfo, services: Services) -> None:
         super().__init__(info)
         self.services = services
-        self.channels = channels
         self.viewer = VISITOR
 
     @override
@@ -33,7 +31,7 @@ class UserSocket(ViewerSocket):
         try:
             self.viewer = identify_token(self.services.policy, self.info.auth_token)
         except Problem as problem:
-            raise ConnectRefused(problem.status, problem.reason()) from problem
+            raise ConnectRefused(problem.reason(), problem.status) from problem
 
     @override
     def id(self) -> str | None:

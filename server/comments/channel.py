@@ -8,8 +8,7 @@ from weakref import WeakKeyDictionary
 from msgspec import Struct
 from typing_extensions import override
 
-from realtime import Broadcast
-from realtime.socket import Hub
+from realtime import Broadcast, Hub
 from server.comments import actions
 from server.comments.model import Comment, CommentPage, CommentsNow, Draft, PageQuery, Wanted
 from server.engagement import COUNTERS_EVENT, COUNTERS_TOPIC, ItemCounts

@@ -5,6 +5,7 @@ documentation all come from that one value.
 """
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
@@ -102,9 +103,14 @@ class Operation(Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """A stable name: `feed.http.news` for documents, logs and metrics."""
-        module = self.handler.__module__.removeprefix("server.")
-        return f"{module}.{self.handler.__name__}"
+        """A stable name for documents and clients: `put_items_id_like`."""
+        words = re.findall(r"[a-z0-9]+", self.path.replace("-", ""))
+        return "_".join([self.method.lower(), *words])
+
+    @property
+    def room(self) -> str:
+        """The domain that it belongs to."""
+        return self.tag or self.handler.__module__.split(".")[1]
 
 
 class Edge:

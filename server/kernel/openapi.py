@@ -62,7 +62,7 @@ def _describe(operation: Operation, schemas: dict[int, Any]) -> dict[str, Any]:
     summary, _, description = (operation.handler.__doc__ or "").strip().partition("\n")
     described: dict[str, Any] = {
         "operationId": operation.name,
-        "tags": [operation.tag or operation.name.split(".")[0]],
+        "tags": [operation.room],
         "summary": summary,
         "description": " ".join(description.split()),
         "parameters": [*_in_path(operation.path), *_in_query(operation.query)],

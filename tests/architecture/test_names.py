@@ -13,6 +13,7 @@ MOST_LINES = 400
 SUPERVISORS = {
     "realtime/runner.py",
     "server/kernel/relay.py",
+    "jobs/pulse.py",
     "jobs/workshop.py",
     "server/cli/console.py",
     "server/front.py",
