@@ -104,7 +104,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """A stable name for documents and clients: `put_items_id_like`."""
-        words = re.findall(r"[a-z0-9]+", self.path.replace("-", ""))
+        words = re.findall(r"[a-z0-9]+", self.path)
         return "_".join([self.method.lower(), *words])
 
     @property

@@ -14,6 +14,7 @@ SUPERVISORS = {
     "realtime/runner.py",
     "server/kernel/relay.py",
     "jobs/pulse.py",
+    "realtime/transports/uvicorn_fastlane.py",
     "jobs/workshop.py",
     "server/cli/console.py",
     "server/front.py",
