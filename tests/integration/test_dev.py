@@ -117,11 +117,11 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Dev]]:
 
     yield begin
     for dev in started:
-        if dev.process.poll() is None:
-            left = dev.family()
-            dev.process.kill()
+        left = dev.family() if dev.process.poll() is None else []
+        dev.process.kill()
+        if dev.process.stdout is not None and not dev.process.stdout.closed:
             dev.ended()
-            psutil.wait_procs(left, timeout=BOUND)
+        psutil.wait_procs(left, timeout=BOUND)
 
 
 def all_gone(processes: list[psutil.Process]) -> bool:
