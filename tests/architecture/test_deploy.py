@@ -3,6 +3,7 @@
 import re
 import shlex
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,14 @@ def test_fly_sends_readers_to_machines_that_are_ready():
 def test_every_vm_names_a_process_group():
     named = [process for vm in FLY["vm"] for process in vm["processes"]]
     assert sorted(named) == sorted(FLY["processes"])
+
+
+def test_modules_that_the_image_runs_exist():
+    named = {
+        found
+        for stage in stages()
+        for rest in all_of(stage, "RUN")
+        for found in re.findall(r"python -m ([\w.]+)", rest)
+    }
+    assert named == {"venv", "jobs.embed.build", "compileall"}
+    assert [name for name in named if find_spec(name) is None] == []
