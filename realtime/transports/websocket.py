@@ -2,25 +2,21 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Protocol, cast
 
 from realtime.close import CRASHED, GOING_AWAY, SLOW, Close
 from realtime.connection import Connection
 from realtime.frame import Wire
-from realtime.handshake import origin_allowed, params, subprotocols
+from realtime.handshake import subprotocols
 from realtime.node import Node
-from realtime.serializer import Serializer, negotiate
-from realtime.socket import ConnectInfo, ConnectRefused, Socket
+from realtime.serializer import Serializer
+from realtime.socket import ConnectRefused, Socket
+from realtime.transports.admission import Receive, Scope, Send, admit
 from realtime.writer import FramedWriter, Lane, ignore_overflow
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
 LANE = "realtime.lane"
-_KEPT_HEADERS = frozenset({"user-agent", "origin", "traceparent", "tracestate"})
 
 
 class Sink(Protocol):
@@ -63,7 +59,7 @@ class WebSocketTransport:
         await receive()  # websocket.connect
         token, answer = subprotocols(scope.get("subprotocols") or ())
         try:
-            socket, serializer = await self._admit(scope, token)
+            socket, serializer = await admit(self._node, scope, token, transport="websocket")
         except ConnectRefused as refusal:
             await _refuse(scope, send, refusal.status)
             return
@@ -77,19 +73,6 @@ class WebSocketTransport:
             connection, writer = self._by_asgi(socket, serializer, send)
             connection.opened(seconds=seconds)
             await _serve(connection, writer, receive)
-
-    async def _admit(self, scope: Scope, token: str | None) -> tuple[Socket, Serializer]:
-        info = _info(scope, token)
-        host = _header(scope, b"host")
-        allowed = origin_allowed(
-            info.headers.get("origin"), self._node.check_origin, scheme=scope["scheme"], host=host
-        )
-        if not allowed:
-            raise self._node.refused("origin")
-        serializer = negotiate(info.params.get("vsn", "1.0.0"))
-        if serializer is None:
-            raise self._node.refused("vsn")
-        return await self._node.admit(info), serializer
 
     def _in_lane(self, socket: Socket, serializer: Serializer, lane: FastLane) -> Connection:
         limits = self._node.limits
@@ -227,30 +210,3 @@ async def _refuse(scope: Scope, send: Send, status: int) -> None:
     head: list[tuple[bytes, bytes]] = []
     await send({"type": "websocket.http.response.start", "status": status, "headers": head})
     await send({"type": "websocket.http.response.body", "body": b""})
-
-
-def _info(scope: Scope, token: str | None) -> ConnectInfo:
-    headers = {
-        name: value.decode("latin-1")
-        for raw, value in scope["headers"]
-        if (name := raw.decode("latin-1").lower()).startswith("x-") or name in _KEPT_HEADERS
-    }
-    try:
-        read = params(scope["query_string"])
-    except ValueError:  # more fields than anyone means
-        read = {"vsn": None}
-    client = scope.get("client")
-    host = _header(scope, b"host")
-    return ConnectInfo(
-        params={**read, **scope.get("path_params", {})},
-        auth_token=token,
-        peer=client[0] if client else None,
-        headers=headers,
-        uri=f"{scope['scheme']}://{host}{scope['path']}",
-        transport="websocket",
-    )
-
-
-def _header(scope: Scope, name: bytes) -> str:
-    values = [value for key, value in scope["headers"] if key.lower() == name]
-    return values[0].decode("latin-1") if values else ""

@@ -1,0 +1,71 @@
+"""Who asks to connect, whichever transport the request came by, and whether they may."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from realtime.handshake import origin_allowed, params
+from realtime.node import Node
+from realtime.serializer import Serializer, negotiate
+from realtime.socket import ConnectInfo, Socket
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_KEPT_HEADERS = frozenset({"user-agent", "origin", "traceparent", "tracestate"})
+
+
+async def admit(
+    node: Node, scope: Scope, token: str | None, *, transport: str
+) -> tuple[Socket, Serializer]:
+    """Let a client in by its origin, its version and the app's word; raises ConnectRefused."""
+    if not origin_fits(node, scope):
+        raise node.refused("origin")
+    info = connect_info(scope, token, transport)
+    serializer = negotiate(info.params.get("vsn", "1.0.0"))
+    if serializer is None:
+        raise node.refused("vsn")
+    return await node.admit(info), serializer
+
+
+def origin_fits(node: Node, scope: Scope) -> bool:
+    """Say whether the page that asks is one of those that may."""
+    return origin_allowed(
+        next((page.decode("latin-1") for page in headers(scope, b"origin")), None),
+        node.check_origin,
+        scheme=scope["scheme"],
+        host=header(scope, b"host"),
+    )
+
+
+def connect_info(scope: Scope, token: str | None, transport: str) -> ConnectInfo:
+    """Collect what is known of a client."""
+    kept = {
+        name: value.decode("latin-1")
+        for raw, value in scope["headers"]
+        if (name := raw.decode("latin-1").lower()).startswith("x-") or name in _KEPT_HEADERS
+    }
+    try:
+        read = params(scope["query_string"])
+    except ValueError:  # more fields than anyone means
+        read = {"vsn": None}
+    client = scope.get("client")
+    host = header(scope, b"host")
+    return ConnectInfo(
+        params={**read, **scope.get("path_params", {})},
+        auth_token=token,
+        peer=client[0] if client else None,
+        headers=kept,
+        uri=f"{scope['scheme']}://{host}{scope['path']}",
+        transport=transport,
+    )
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """Return the first header of that name, or nothing."""
+    return next((value.decode("latin-1") for value in headers(scope, name)), "")
+
+
+def headers(scope: Scope, name: bytes) -> list[bytes]:
+    """Return all headers of that name."""
+    return [value for key, value in scope["headers"] if key.lower() == name]
