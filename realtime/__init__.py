@@ -12,6 +12,7 @@ from realtime.pubsub.local import LocalPubSub
 from realtime.pubsub.port import PublishFailed, PubSub
 from realtime.socket import ConnectInfo, ConnectRefused, Hub, Socket
 from realtime.telemetry import Telemetry
+from realtime.token import Token, TokenRefused
 
 __all__ = [
     "Broadcast",
@@ -33,4 +34,6 @@ __all__ = [
     "SocketRef",
     "Stop",
     "Telemetry",
+    "Token",
+    "TokenRefused",
 ]
