@@ -27,8 +27,7 @@ MAX_TAGS = 10
 MAX_TAG = 60
 MAX_LANGUAGE = 20
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
-_ADDRESS = re.compile(r"\S+@\S+\.\S+")
-_PARENTHESES = re.compile(r"\((.+)\)")
+_ADDRESS = re.compile(r"(?:mailto:)?[^\s()<>\[\]\"]+@[^\s()<>\[\]\"]+")
 
 
 class Feed(Struct, frozen=True, kw_only=True):
@@ -195,11 +194,8 @@ def _tags(given: Sequence[str]) -> tuple[str, ...]:
 
 def _name(given: str | None) -> str | None:
     """Give a person's name; an e-mail address is none and is not kept."""
-    if given and _ADDRESS.search(given):
-        inner = _PARENTHESES.search(given)
-        given = inner[1] if inner else _ADDRESS.sub("", given)
-    name = clean.line(given, most=MAX_NAME)
-    return None if name is None or _ADDRESS.search(name) else name.strip(" <>()") or None
+    name = clean.line(_ADDRESS.sub(" ", given or ""), most=MAX_NAME)
+    return name.strip(" <>()[],;:\"'") or None if name else None
 
 
 def _language(given: str | None) -> str | None:

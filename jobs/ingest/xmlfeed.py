@@ -98,8 +98,9 @@ def _link(entry: Any) -> str | None:
 
 
 def _author(of: Any) -> str | None:
+    # The whole of it: where feedparser parts name from address, it cuts names in two.
     detail = of.get("author_detail") or {}
-    return _text(detail.get("name")) or _text(of.get("author"))
+    return _text(of.get("author")) or _text(detail.get("name"))
 
 
 def _media(entry: Any, kind: str) -> str | None:
@@ -119,7 +120,8 @@ def _media(entry: Any, kind: str) -> str | None:
 
 def _date(entry: Any) -> datetime | None:
     for name in ("published_parsed", "updated_parsed", "created_parsed"):
-        parsed = entry.get(name)
+        # Not through feedparser's own `get`, which warns of what it puts in place of what.
+        parsed = dict.get(entry, name)
         if parsed is not None:
             try:
                 return datetime.fromtimestamp(calendar.timegm(parsed), UTC)

@@ -1,0 +1,103 @@
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.ingest import clean
+
+BASE = "https://paper.example/news/today"
+
+HOSTILE = st.lists(
+    st.one_of(
+        st.text(max_size=20),
+        st.sampled_from(
+            [
+                *(
+                    "<script>",
+                    "</script>",
+                    "<style>",
+                    "</style>",
+                    "<!--",
+                    "-->",
+                    "<![CDATA[",
+                    "]]>",
+                ),
+                *("<img src=x onerror=alert(1)>", "<svg/onload=x>", "<iframe src=//x>", "<object>"),
+                *("<a href='javascript:x'>", "<a href='jAvA\tscript:x'>", "<base href=//x>", "<b"),
+                *("&lt;script&gt;", "&#x3C;script&#x3E;", "<p>", "</p>", "<form><input>", "\x00"),
+                "<math><mi//xlink:href='data:x,<script>'>",
+                "<noscript><p title='</noscript><img src=x onerror=x>'>",
+            ]
+        ),
+    ),
+    max_size=30,
+).map("".join)
+
+
+@given(HOSTILE)
+def test_nothing_that_runs_comes_through(raw: str) -> None:
+    shown = clean.html(raw, base=BASE, most=20_000)
+
+    tags = re.findall(r"<([a-zA-Z0-9]+)", shown)
+    assert {tag.lower() for tag in tags} <= clean.TAGS
+    for opened in re.findall(r"<[^>]+>", shown):
+        assert not re.search(r"\son\w+\s*=", opened, re.IGNORECASE)
+        assert not re.search(r"(?:href|src|cite)=\"(?!https?://)", opened)
+
+
+@given(HOSTILE)
+def test_cleaning_what_is_clean_changes_nothing(raw: str) -> None:
+    once = clean.html(raw, base=BASE, most=20_000)
+
+    assert clean.html(once, base=BASE, most=20_000) == once
+
+
+@given(st.text(max_size=3000), st.integers(600, 1000))
+def test_html_stays_within_its_bound(raw: str, most: int) -> None:
+    assert len(clean.html(f"<p><b>{raw}</b></p>" * 3, base=BASE, most=most)) <= most
+
+
+@given(st.text(max_size=300), st.integers(2, 200))
+def test_text_stays_within_its_bound(raw: str, most: int) -> None:
+    assert len(clean.text(raw, most=most)) <= most
+
+
+def test_links_are_made_whole_and_follow_nobody() -> None:
+    assert clean.html('<a href="../more?a=1&amp;b=2">More</a>', base=BASE, most=500) == (
+        '<a href="https://paper.example/more?a=1&amp;b=2" rel="noopener nofollow">More</a>'
+    )
+
+
+def test_paragraphs_are_lines_of_the_text() -> None:
+    raw = (
+        "<p>One &amp; two.</p>\n\n<p>Three<br>four</p><ul><li>five</li></ul><script>six()</script>"
+    )
+
+    assert clean.text(raw, most=100) == "One & two.\nThree\nfour\nfive"
+
+
+def test_a_title_is_one_line_without_tags_or_entities() -> None:
+    assert clean.line(" <b>Caf&eacute;</b>\n opens ", most=100) == "Café opens"
+    assert clean.line("<img src=x>", most=100) is None
+    assert clean.line(None, most=100) is None
+
+
+def test_what_a_reader_is_fooled_with_is_taken_out() -> None:
+    assert clean.plain("a\u202eb\x00c\ud800d", most=50) == "abcd"
+
+
+def test_text_is_cut_at_a_word() -> None:
+    assert clean.shortened("one two three four", 12) == "one two…"
+    assert clean.shortened("x" * 50, 10) == "x" * 9 + "…"
+
+
+def test_a_link_that_cannot_be_followed_is_none() -> None:
+    for given_link in ("javascript:x", "data:text/html,x", "mailto:a@b.example", "http://[bad", ""):
+        assert clean.link(given_link, base=BASE) is None
+    assert clean.link("//cdn.example/a.png", base=BASE) == "https://cdn.example/a.png"
+
+
+def test_the_first_picture_is_found() -> None:
+    shown = clean.html('<p>x</p><img alt="a" src="/a.png?x=1&amp;y=2">', base=BASE, most=500)
+
+    assert clean.first_image(shown) == "https://paper.example/a.png?x=1&y=2"
