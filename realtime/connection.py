@@ -1,9 +1,11 @@
 """Carries out a session's commands for one client."""
 
 import asyncio
+from functools import partial
 from typing import Any, Literal, assert_never
 
 from realtime.close import FLOODING, IDLE, SLOW, TOO_BIG, Close
+from realtime.frame import Wire
 from realtime.message import Message, Reply
 from realtime.node import Node
 from realtime.runner import Runner
@@ -100,8 +102,12 @@ class Connection:
 
     # What its channels ask of it (runner.Owner).
 
+    def encode(self, message: Message | Reply) -> Wire:
+        """Write for this client; raises what cannot be written."""
+        return self.writer.serializer.encode(message)
+
     def send(self, message: Message | Reply) -> None:
-        """Encode for this client and queue."""
+        """Encode and queue."""
         self.fanout.own(self.writer, self.writer.serializer.encode(message))
 
     def answered(self, key: int, status: Literal["ok", "error"], response: Any) -> None:
@@ -144,11 +150,9 @@ class Connection:
         if route is None:
             return
         pattern, make_channel = route
-        channel = make_channel(self.socket, start.join.topic)
-        member = self.fanout.new_member()
-        runner = Runner(self, channel, start.key, start.join_ref, pattern, member)
+        runner = Runner(self, start, pattern, self.fanout.new_member())
         self._runners[start.key] = runner
-        runner.start(start.join)
+        runner.start(partial(make_channel, self.socket, start.join.topic), start.join)
 
     def _stop(self) -> bool:
         if self.over:

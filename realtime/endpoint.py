@@ -7,14 +7,15 @@ from typing import Any, Self
 
 from realtime.fanout import Listener
 from realtime.frame import Frame
+from realtime.guard import Raised, guarded_call
 from realtime.handshake import CheckOrigin
 from realtime.limits import Limits
-from realtime.message import Broadcast, pack
+from realtime.message import pack
 from realtime.node import Node
 from realtime.pubsub.port import Envelope, PubSub, seal
 from realtime.serializer import check_names
 from realtime.socket import ConnectInfo, Socket
-from realtime.telemetry import Telemetry
+from realtime.telemetry import ChannelCrashed, Telemetry
 from realtime.transports.websocket import WebSocketTransport
 
 DISCONNECT = "disconnect"
@@ -122,7 +123,9 @@ class Endpoint:
 
     def _gap(self) -> None:
         for handler in tuple(self._gaps.values()):
-            handler()
+            result = guarded_call(handler)
+            if isinstance(result, Raised):
+                self.telemetry.emit(ChannelCrashed("", "gap", result.error))
 
 
 class Publisher:
@@ -138,6 +141,3 @@ class Publisher:
     async def disconnect(self, socket_id: str) -> None:
         """Close the sockets of one id on every node."""
         await self.broadcast(socket_id, DISCONNECT, {})
-
-
-__all__ = ["Broadcast", "Endpoint", "Publisher"]

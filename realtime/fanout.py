@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from realtime.frame import Frame, Wire
+from realtime.guard import Raised, guarded_call
 from realtime.message import Broadcast
 from realtime.serializer import Serializer
-from realtime.telemetry import Flushed, Telemetry
+from realtime.telemetry import ChannelCrashed, Flushed, Telemetry
 from realtime.writer import Writer, batch
 
 Listener = Callable[[Broadcast], None]
@@ -118,9 +119,7 @@ class Fanout:
                 if member != exclude:
                     watcher(frame)
         if room.listeners:
-            broadcast = Broadcast(frame.topic, frame.event, frame.payload)
-            for listener in tuple(room.listeners.values()):
-                listener(broadcast)
+            self._tell_listeners(room, Broadcast(frame.topic, frame.event, frame.payload))
 
     def own(self, writer: Writer, wire: Wire) -> None:
         """Send to one client, after whatever was broadcast to it before."""
@@ -135,6 +134,13 @@ class Fanout:
         self._spill()
         writer.flush()
         self._dirty.pop(writer, None)
+
+    def _tell_listeners(self, room: _Room, broadcast: Broadcast) -> None:
+        for listener in tuple(room.listeners.values()):
+            result = guarded_call(listener, broadcast)
+            if isinstance(result, Raised):
+                event = ChannelCrashed(broadcast.topic, "listener", result.error)
+                self._telemetry.emit(event)
 
     def _room(self, topic: str) -> _Room:
         room = self._rooms.get(topic)

@@ -111,7 +111,6 @@ class Node:
         while self.connections:
             for connection in tuple(islice(self.connections, batch)):
                 connection.close(RESTARTING)
-                self.remove(connection, None)
             await asyncio.sleep(pause_s if self.connections else 0)
 
     def begin_drain(self) -> None:

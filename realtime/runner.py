@@ -6,16 +6,20 @@ objects and no tasks.
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
 from realtime.channel import Channel, Error, Ok, Refused, SocketRef, Stop
 from realtime.fanout import Fanout
-from realtime.frame import Frame
+from realtime.frame import Frame, Wire
+from realtime.guard import Raised, guarded
+from realtime.joining import ABANDONED, ask
 from realtime.limits import Limits
-from realtime.message import Broadcast, Message, Ref, Reply, pack
+from realtime.message import Broadcast, Message, Reply
+from realtime.session import Start
 from realtime.telemetry import ChannelCrashed, Handled, InboxOverflowed, Joined, Telemetry
 from realtime.writer import Writer
 
@@ -28,8 +32,11 @@ class Owner(Protocol):
     limits: Limits
     telemetry: Telemetry
 
+    def encode(self, message: Message | Reply) -> Wire:
+        """Write for this client; raises what cannot be written."""
+
     def send(self, message: Message | Reply) -> None:
-        """Encode for this client and queue."""
+        """Encode and queue."""
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start a task that the node waits for when it stops."""
@@ -63,32 +70,30 @@ class Runner:
     """One channel while a client is joined to it."""
 
     __slots__ = ("_current", "_held", "_inbox", "_join_ref", "_key", "_open", "_owner", "_pattern",
-                 "_reason", "_task", "_timer", "channel", "member")  # fmt: skip
+                 "_reason", "_task", "_timer", "_topic", "channel", "member")  # fmt: skip
 
-    def __init__(
-        self, owner: Owner, channel: Channel, key: int, join_ref: Ref, pattern: str, member: int
-    ) -> None:
-        self.channel = channel
+    def __init__(self, owner: Owner, start: Start, pattern: str, member: int) -> None:
+        self.channel: Channel  # made within the join, so that a broken one is a crashed join
         self.member = member
         self._owner = owner
-        self._key = key
-        self._join_ref = join_ref
+        self._key = start.key
+        self._topic = start.join.topic
+        self._join_ref = start.join_ref
         self._pattern = pattern
         self._inbox: deque[_Item] = deque()
-        self._held: list[Message | Frame] | None = []  # what follows the answer to the join
+        self._held: list[Wire | Frame] | None = []  # what follows the answer to the join
         self._open = False  # the join was answered ok
         self._reason: str | None = None  # why it is over
         self._current: Message | None = None
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        channel.engine = self
 
     # What the connection asks of it.
 
-    def start(self, join: Message) -> None:
+    def start(self, make: Callable[[], Channel], join: Message) -> None:
         """Begin the join. Broadcasts from now on are kept until it is answered."""
-        self._owner.fanout.watch(self.channel.topic, self.member, self._take)
-        self._task = self._owner.spawn(self._run(join))
+        self._owner.fanout.watch(self._topic, self.member, self._take)
+        self._task = self._owner.spawn(self._run(partial(self._join, make, join)))
 
     def receive(self, message: Message) -> None:
         """Take a message of the client, or tell it that the channel cannot keep up."""
@@ -111,7 +116,7 @@ class Runner:
         self._reason = reason
         self._inbox.clear()
         self._held = []
-        self._owner.fanout.part(self.channel.topic, self.member, self._owner.writer)
+        self._owner.fanout.part(self._topic, self.member, self._owner.writer)
         if self._task is None:
             if self._open and type(self.channel).terminate is not Channel.terminate:
                 self._task = self._owner.spawn(self._run(None))
@@ -126,11 +131,14 @@ class Runner:
 
     def push(self, event: str, payload: Any) -> None:
         """Send to this client, unless it is over."""
-        self._send(Message(self._join_ref, None, self.channel.topic, event, payload))
+        if self._reason is None:
+            message = Message(self._join_ref, None, self._topic, event, payload)
+            self._send(self._owner.encode(message))
 
     def push_frame(self, frame: Frame) -> None:
         """Send a shared frame to this client."""
-        self._send(frame)
+        if (wire := frame.wire(self._owner.writer.serializer)) is not None:
+            self._send(wire)
 
     def send_info(self, message: Any) -> None:
         """Put a message of the app into the inbox; a channel that cannot keep up ends."""
@@ -138,7 +146,7 @@ class Runner:
 
     def stop(self, reason: str) -> None:
         """Put the end into the inbox."""
-        self._put(_Stop(reason))
+        self._put_own(_Stop(reason))
 
     def socket_ref(self) -> SocketRef:
         """Return what the message being handled is answered by."""
@@ -150,29 +158,25 @@ class Runner:
         """Answer a message, unless the channel is over."""
         if self._reason is None:
             status = "ok" if isinstance(answer, Ok) else "error"
-            topic = self.channel.topic
-            self._owner.send(Reply(self._join_ref, ref.ref, topic, status, answer.response))
+            self._owner.send(Reply(self._join_ref, ref.ref, self._topic, status, answer.response))
 
     # Inside.
 
     def _tell(self, event: InboxOverflowed | Joined | Handled | ChannelCrashed) -> None:
         self._owner.telemetry.emit(event)
 
-    def _send(self, message: Message | Frame) -> None:
-        if self._reason is not None:
-            return
+    def _send(self, wire: Wire) -> None:
         if self._held is not None:
-            self._hold(message)
-        elif isinstance(message, Message):
-            self._owner.send(message)
-        elif (wire := message.wire(self._owner.writer.serializer)) is not None:
+            self._hold(wire)
+        elif self._reason is None:
             self._owner.fanout.own(self._owner.writer, wire)
 
-    def _hold(self, message: Message | Frame) -> None:
-        if self._held is None or len(self._held) >= self._owner.limits.inbox_size:
-            self._overflow()
-        else:
-            self._held.append(message)
+    def _hold(self, what: Wire | Frame) -> None:
+        if self._held is not None and self._reason is None:
+            if len(self._held) >= self._owner.limits.inbox_size:
+                self._overflow()
+            else:
+                self._held.append(what)
 
     def _take(self, frame: Frame) -> None:
         """Take a broadcast: one to keep until the join is answered, or one to intercept."""
@@ -181,7 +185,7 @@ class Runner:
         elif frame.event in self.channel.intercept:
             self._put_own(frame)
         else:
-            self._send(frame)
+            self.push_frame(frame)
 
     def _put_own(self, item: _Item) -> None:
         if len(self._inbox) < self._owner.limits.inbox_size:
@@ -205,10 +209,10 @@ class Runner:
             if self._task is None:
                 self._task = self._owner.spawn(self._run(None))
 
-    async def _run(self, join: Message | None) -> None:
+    async def _run(self, first: Callable[[], Coroutine[Any, Any, None]] | None) -> None:
         try:
-            if join is not None:
-                await self._join(join)
+            if first is not None:
+                await first()
             while self._inbox:
                 await self._handle(self._inbox.popleft())
         except asyncio.CancelledError:
@@ -226,47 +230,43 @@ class Runner:
         async with asyncio.timeout(self._owner.limits.shutdown_timeout_s):
             await self.channel.terminate(reason)
 
-    async def _join(self, join: Message) -> None:
+    async def _join(self, make: Callable[[], Channel], join: Message) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        outcome: Literal["ok", "refused", "crashed", "timeout", "abandoned"] = "abandoned"
-        response: Any = {}
-        deadline = asyncio.timeout(self._owner.limits.join_timeout_s)
+        answer = ABANDONED
         try:
-            async with deadline:
-                answer = await self.channel.join(join.payload)
-            outcome, response = "ok", pack({} if answer is None else answer)
-        except Refused as refusal:
-            outcome, response = "refused", refusal.response
-        except Exception as error:  # noqa: BLE001 - one of the three supervisors
-            outcome, response = "crashed", {"reason": "join crashed"}
-            if deadline.expired():
-                outcome, response = "timeout", {"reason": "join timeout"}
-            self._tell(ChannelCrashed(self._pattern, "join", error))
+            answer = await ask(partial(self._made, make), join, self._owner)
         finally:
-            self._tell(Joined(self._pattern, outcome, loop.time() - began))
+            self._tell(Joined(self._pattern, answer.outcome, loop.time() - began))
+        if answer.error is not None:
+            self._tell(ChannelCrashed(self._pattern, "join", answer.error))
         if self._reason is not None:
             return
-        if outcome == "ok":
-            self._opened(response)
+        if answer.outcome == "ok":
+            self._opened(answer.response)
         else:
-            self._owner.answered(self._key, "error", response)
+            self._owner.answered(self._key, "error", answer.response)
             self.end("refused")
+
+    def _made(self, make: Callable[[], Channel]) -> Channel:
+        self.channel = make()
+        self.channel.engine = self
+        return self.channel
 
     def _opened(self, response: Any) -> None:
         """Answer, send what was kept meanwhile, then let broadcasts go straight through."""
         self._open = True
         self._owner.answered(self._key, "ok", response)
         held, self._held = self._held or [], None
-        for message in held:
-            if isinstance(message, Frame):
-                self._take(message)
+        for what in held:
+            if isinstance(what, Frame):
+                self._take(what)
             else:
-                self._send(message)
+                self._send(what)
         if not self.channel.intercept and self._reason is None:
-            fanout, topic = self._owner.fanout, self.channel.topic
-            fanout.part(topic, self.member)
-            fanout.enter(topic, self.member, self._owner.writer)
+            fanout = self._owner.fanout
+            fanout.part(self._topic, self.member)
+            fanout.enter(self._topic, self.member, self._owner.writer)
 
     async def _handle(self, item: _Item) -> None:
         match item:
@@ -275,13 +275,16 @@ class Runner:
             case _Info(message):
                 await self._guard("handle_info", self.channel.handle_info(message))
             case Frame():
-                payload = Broadcast(item.topic, item.event, item.payload).decode()
-                await self._guard("handle_out", self.channel.handle_out(item.event, payload))
+                await self._guard("handle_out", self._handle_out(item))
             case _Leave():
                 self._owner.left(self._key)
                 self.end("left")
             case _Stop(reason):
                 self._finish(reason)
+
+    async def _handle_out(self, frame: Frame) -> None:
+        payload = Broadcast(frame.topic, frame.event, frame.payload).decode()
+        await self.channel.handle_out(frame.event, payload)
 
     async def _handle_in(self, message: Message) -> None:
         loop = asyncio.get_running_loop()
@@ -314,10 +317,9 @@ class Runner:
 
     async def _guard(self, callback: str, work: Coroutine[Any, Any, None]) -> None:
         """Run a callback; what it raises ends this channel and nothing else."""
-        try:
-            await work
-        except Exception as error:  # noqa: BLE001 - one of the three supervisors
-            self._tell(ChannelCrashed(self._pattern, callback, error))
+        result = await guarded(work)
+        if isinstance(result, Raised):
+            self._tell(ChannelCrashed(self._pattern, callback, result.error))
             if self._reason is None:
                 self._owner.ended(self._key, crashed=True)
                 self.end("crashed")

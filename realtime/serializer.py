@@ -131,10 +131,11 @@ def negotiate(vsn: object) -> Serializer | None:
 
 
 def check_names(topic: str, event: str, payload: Packed) -> None:
-    """Refuse at the sender what no receiver could be sent: names too long for a binary frame."""
-    if isinstance(payload, bytes):
-        for name, value in (("topic", topic), ("event", event)):
-            _field(name, value)
+    """Refuse at the sender, with a ValueError, what no receiver could be sent."""
+    for name, value in (("topic", topic), ("event", event)):
+        size = len(value.encode())
+        if size > _FIELD_BYTES and isinstance(payload, bytes):
+            raise ValueError(f"the {name} of a binary frame is {size} bytes long, over 255")
 
 
 def _binary_push(data: bytes) -> Message:

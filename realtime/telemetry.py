@@ -47,10 +47,10 @@ class Handled(Struct, frozen=True):
 
 
 class ChannelCrashed(Struct, frozen=True):
-    """A callback raised; its client was told, and joins again."""
+    """A callback raised; the channel's client was told, and joins again."""
 
     pattern: str
-    callback: str
+    callback: str  # a method of Channel; or "listener" of Endpoint.subscribe, "gap" of on_gap
     error: BaseException
 
 

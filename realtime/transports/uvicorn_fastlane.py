@@ -79,6 +79,9 @@ class FastlaneProtocol(WebSocketsSansIOProtocol):
 
     def attach(self, sink: Sink) -> None:
         """Send messages to `sink` from now on, and first those that came since the upgrade."""
+        if self.disconnected:
+            sink.closed(1006)
+            return
         self._sink = sink
         self._reader = FrameReader(self.config.ws_max_size, apply_mask)
         self.stop_keepalive()  # clients send heartbeats, and the endpoint looks for the silent

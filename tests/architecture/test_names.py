@@ -11,7 +11,7 @@ MOST_LINES = 400
 # The supervisors, which may catch whatever the code that they run raises: one for each kind of
 # smallest unit - a channel, an event, a job, a request, a command.
 SUPERVISORS = {
-    "realtime/runner.py",
+    "realtime/guard.py",
     "server/kernel/relay.py",
     "jobs/pulse.py",
     "realtime/transports/uvicorn_fastlane.py",

@@ -46,6 +46,8 @@ class Room(Channel):
                 self.send_info("after_join")
             case {"unspeakable": _}:
                 return object()
+            case {"push_unspeakable": _}:
+                self.push("early", object())
             case {"bytes": _}:
                 return b"\x00\x01"
         return {"joined": params} if params else None
@@ -120,6 +122,12 @@ class Room(Channel):
             raise ValueError("as asked")
 
 
+class Unmakeable(Channel):
+    def __init__(self, socket: Socket, topic: str) -> None:
+        super().__init__(socket, topic)
+        raise ValueError("as asked")
+
+
 class Censor(Channel):
     """Looks at every word before the client does."""
 
@@ -133,7 +141,7 @@ class Censor(Channel):
 
 
 class Guest(Socket):
-    channels: ClassVar[Any] = {"room:*": Room, "censored": Censor}
+    channels: ClassVar[Any] = {"room:*": Room, "censored": Censor, "unmakeable": Unmakeable}
 
     async def connect(self) -> None:
         match self.info.params:

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from realtime import ConnectRefused, Ok, SocketRef
 from realtime.message import Message
@@ -62,7 +63,7 @@ async def test_a_refused_join_says_why_and_leaves_the_topic_free() -> None:
         assert Room.ended == []  # terminate is for joins that were answered ok
 
 
-@pytest.mark.parametrize("params", [{"crash": 1}, {"unspeakable": 1}])
+@pytest.mark.parametrize("params", [{"crash": 1}, {"unspeakable": 1}, {"push_unspeakable": 1}])
 async def test_a_crashed_join_is_told_as_such(params: dict[str, Any]) -> None:
     async with serving() as (endpoint, told):
         client = await connect(endpoint)
@@ -70,6 +71,22 @@ async def test_a_crashed_join_is_told_as_such(params: dict[str, Any]) -> None:
         assert (reply.status, reply.response) == ("error", {"reason": "join crashed"})
         assert told_of(told, Joined)[0].outcome == "crashed"
         assert told_of(told, ChannelCrashed)[0].callback == "join"
+
+
+async def test_a_channel_that_cannot_be_made_is_a_crashed_join() -> None:
+    async with serving() as (endpoint, told):
+        client = await connect(endpoint)
+        assert (await client.join("unmakeable")).response == {"reason": "join crashed"}
+        assert told_of(told, ChannelCrashed)[0].callback == "join"
+        await client.close()
+        assert len(endpoint.node.fanout) == 0
+
+
+async def test_an_answer_that_this_client_cannot_be_sent_is_a_crashed_join() -> None:
+    async with serving() as (endpoint, _):
+        client = await connect(endpoint, vsn="1.0.0")
+        assert (await client.join("room:1", {"bytes": 1})).response == {"reason": "join crashed"}
+        assert (await client.join("room:1")).ok
 
 
 async def test_a_join_that_takes_too_long_is_answered_before_the_client_gives_up() -> None:
@@ -395,7 +412,7 @@ async def test_pushes_and_replies_never_overtake_a_broadcast() -> None:
 
 
 async def test_intercepted_broadcasts_go_through_handle_out() -> None:
-    async with serving() as (endpoint, _):
+    async with serving() as (endpoint, told):
         client = await joined(endpoint, "censored")
         for word in ("good", "bad", "better"):
             await endpoint.broadcast("censored", "word", {"word": word})
@@ -404,8 +421,9 @@ async def test_intercepted_broadcasts_go_through_handle_out() -> None:
         words = [(await client.receive("word")).payload["word"] for _ in range(2)]
         assert words == ["GOOD", "BETTER"]
         await client.refute("word")
-        await endpoint.broadcast("censored", "crash", {})
+        await endpoint.broadcast("censored", "word", Raw(b"not JSON"))
         await client.receive("phx_error")
+        assert told_of(told, ChannelCrashed)[0].callback == "handle_out"
 
 
 async def test_a_shared_frame_is_a_broadcast_to_chosen_channels() -> None:

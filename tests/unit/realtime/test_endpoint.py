@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 
 from realtime import Broadcast, Endpoint, LocalPubSub, Publisher, PublishFailed
 from realtime.pubsub.port import Envelope
-from realtime.telemetry import Event, PubSubLost, SocketClosed, Telemetry
+from realtime.telemetry import ChannelCrashed, Event, PubSubLost, SocketClosed, Telemetry
 from realtime.testing import connect
 from tests.unit.realtime.rooms import Guest, Room, serving, told_of
 
@@ -67,12 +67,31 @@ async def test_payloads_may_be_structs_raw_json_or_bytes() -> None:
         assert len(heard) == 4
 
 
+async def test_a_listener_that_raises_deafens_nobody_else() -> None:
+    async with serving() as (endpoint, told):
+        heard: list[Broadcast] = []
+
+        def raises(_: Broadcast) -> None:
+            raise ValueError("as asked")
+
+        endpoint.subscribe("room:1", raises)
+        endpoint.subscribe("room:1", heard.append)
+        client = await connect(endpoint)
+        await client.join("room:1")
+        await endpoint.broadcast("room:1", "news", {})
+        assert len(heard) == 1
+        await client.receive("news")
+        assert told_of(told, ChannelCrashed)[0].callback == "listener"
+
+
 async def test_what_cannot_be_sent_is_refused_at_the_sender() -> None:
     async with serving() as (endpoint, _):
         with pytest.raises(TypeError):
             await endpoint.broadcast("room:1", "e", object())
         with pytest.raises(ValueError, match="topic"):
             await endpoint.broadcast("é" * 128, "e", b"")
+        with pytest.raises(ValueError, match="surrogates"):
+            await endpoint.broadcast("\ud800", "e", {})
 
 
 async def test_a_publish_that_fails_is_told_to_the_caller_and_answers_the_client() -> None:
@@ -95,8 +114,10 @@ async def test_a_gap_is_told_to_everyone_who_asked() -> None:
         pubsub.gap()
         stop()
         stop()
+        endpoint.on_gap(lambda: gaps.append(1 // 0))
+        endpoint.on_gap(lambda: gaps.append(3))
         pubsub.gap()
-        assert gaps == [1, 2, 2]
+        assert gaps == [1, 2, 2, 3]
 
 
 async def test_what_the_pub_sub_tells_the_endpoint_tells() -> None:

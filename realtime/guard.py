@@ -1,0 +1,31 @@
+"""The one place of the library that catches whatever the app raises."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Raised:
+    """What came instead of a result."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+async def guarded(work: Awaitable[T]) -> T | Raised:
+    """Await a callback of the app; what it raises is returned."""
+    try:
+        return await work
+    except Exception as error:  # noqa: BLE001 - so that a channel crashes alone
+        return Raised(error)
+
+
+def guarded_call(function: Callable[..., T], *arguments: Any) -> T | Raised:
+    """Call a callback of the app; what it raises is returned."""
+    try:
+        return function(*arguments)
+    except Exception as error:  # noqa: BLE001 - so that one listener does not deafen the others
+        return Raised(error)
