@@ -1,5 +1,6 @@
 """`realtime.transports.frames`: a client's frames, as RFC 6455 has them."""
 
+import itertools
 import random
 
 import pytest
@@ -86,6 +87,7 @@ def test_any_messages_in_any_fragments_and_any_chunks(
         (b"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00", TOO_BIG),  # by its head
         (frame(BINARY, bytes(60), final=False) + frame(CONTINUATION, bytes(60)), TOO_BIG),
     ],
+    ids=itertools.count(),  # masks are random, and every test process must call a case the same
 )
 def test_what_breaks_the_protocol(data: bytes, close: Close) -> None:
     read = Read(limit=100)
