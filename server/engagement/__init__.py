@@ -6,6 +6,7 @@ from server.engagement.actions import (
     counts,
     flags,
     forget,
+    item_counts,
     like,
     rebuild,
     repair,
@@ -13,6 +14,7 @@ from server.engagement.actions import (
     unlike,
 )
 from server.engagement.fold import EVENT as COUNTERS_EVENT
+from server.engagement.fold import MISSED_EVENT as COUNTERS_MISSED_EVENT
 from server.engagement.fold import TOPIC as COUNTERS_TOPIC
 from server.engagement.fold import fold_forever, fold_once
 from server.engagement.model import (
@@ -27,6 +29,7 @@ from server.engagement.model import (
 
 __all__ = [
     "COUNTERS_EVENT",
+    "COUNTERS_MISSED_EVENT",
     "COUNTERS_TOPIC",
     "FIELDS",
     "Counts",
@@ -42,6 +45,7 @@ __all__ = [
     "fold_forever",
     "fold_once",
     "forget",
+    "item_counts",
     "like",
     "rebuild",
     "repair",

@@ -9,7 +9,16 @@ from prometheus_client import Counter
 
 from server.engagement import store
 from server.engagement.events import EngagementRecorded
-from server.engagement.model import Counts, Edge, Field, Flags, NoSuchItem, Standing
+from server.engagement.model import (
+    FIELDS,
+    Counts,
+    Edge,
+    Field,
+    Flags,
+    ItemCounts,
+    NoSuchItem,
+    Standing,
+)
 from server.kernel.database import Db
 from server.kernel.problems import SignInFirst
 from server.kernel.viewer import Viewer
@@ -76,6 +85,18 @@ async def counts(db: Db, ids: Collection[UUID]) -> dict[UUID, Counts]:
 
 
 _NONE = Counts()
+
+
+async def item_counts(db: Db, ids: Collection[UUID]) -> list[ItemCounts]:
+    """Read the counters of items as a `counters` frame carries them."""
+    return [
+        ItemCounts(
+            id=item_id,
+            version=each.version,
+            **{field: getattr(each, field) for field in FIELDS},
+        )
+        for item_id, each in (await counts(db, ids)).items()
+    ]
 
 
 async def flags(db: Db, viewer: Viewer, ids: Collection[UUID]) -> Flags:

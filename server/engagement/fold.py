@@ -25,6 +25,8 @@ from server.kernel.services import Services
 
 TOPIC = "counters"
 EVENT = "changed"
+# Told when a folder takes over: the one before it may have died before it could tell.
+MISSED_EVENT = "missed"
 ITEM_REST_SECONDS = 0.1
 # What comes within so short a time is folded together; nobody sees the difference.
 REST_SECONDS = 0.005
@@ -111,8 +113,11 @@ class Folder:
     async def _hold(self, now: float) -> bool:
         if now >= self._renew_at:
             async with self._services.database.begin() as db:
-                self._holds = await leases.take(db, LEASE, self._holder, LEASE_SPAN)
+                held = await leases.take(db, LEASE, self._holder, LEASE_SPAN)
             self._renew_at = now + RENEW_SECONDS
+            if held and not self._holds:
+                await self._tell(MISSED_EVENT, {})
+            self._holds = held
         return self._holds
 
     async def _fold(self, cooling: Collection[UUID], now: float) -> None:
@@ -123,8 +128,13 @@ class Folder:
             return
         self._pace.moved([each.id for each in moved], now)
         _moved.inc(len(moved))
-        try:
-            await self._services.publisher.broadcast(TOPIC, EVENT, {"items": moved})
-        except PublishFailed:
+        if not await self._tell(EVENT, {"items": moved}):
             # Screens read the counters of what they show again after an outage.
             _untold.inc(len(moved))
+
+    async def _tell(self, event: str, payload: object) -> bool:
+        try:
+            await self._services.publisher.broadcast(TOPIC, event, payload)
+        except PublishFailed:
+            return False
+        return True

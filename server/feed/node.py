@@ -14,7 +14,7 @@ from server.feed.cursor import Cursors
 from server.feed.foryou import ForYou
 from server.feed.impressions import Impressions
 from server.feed.ledger import RedisLedger
-from server.feed.model import Counters
+from server.feed.model import Counters, Retract
 from server.feed.pool import NewsPool
 from server.feed.related import Related
 from server.feed.session import Sessions
@@ -31,8 +31,8 @@ class FeedNode:
     def __init__(self, services: Services, endpoint: Endpoint, timer: Timer) -> None:
         self._services = services
         self._endpoint = endpoint
-        self.pool = NewsPool(services)
         self.related = Related(services)
+        self.pool = NewsPool(services, expect=self.related.expect)
         self.news = News(self.pool, self.related)
         self.foryou = ForYou(services)
         self.impressions = Impressions(services)
@@ -43,14 +43,11 @@ class FeedNode:
         )
         self.counters = CountersHub(make_frame=endpoint.frame, read=self._read_counts, timer=timer)
 
-    def forget(self, what: str = GONE) -> None:
-        """Read anew what is no longer as it was."""
-        if what in {NEW, GONE}:
-            self.pool.forget()
-        if what in {CARDS, GONE}:
-            self.foryou.forget()
-        if what == GONE:
-            self.related.forget()
+    def forget(self, gone: Collection[UUID] | None = None) -> None:
+        """Read everything anew, or what these items were in."""
+        self.pool.forget()
+        self.foryou.forget()
+        self.related.forget(gone)
 
     def on_gap(self) -> None:
         """Take it that everything changed while the nodes could not hear one another."""
@@ -58,13 +55,22 @@ class FeedNode:
         self.counters.reread()
 
     def on_pool(self, broadcast: Broadcast) -> None:
-        """Hear what changed."""
-        self.forget(broadcast.event)
+        """Hear what changed, and read that anew."""
+        if broadcast.event == NEW:
+            self.pool.forget()
+        elif broadcast.event == CARDS:
+            self.foryou.forget()
+        else:
+            # Without ids it is told of everything.
+            self.forget(broadcast.decode(Retract).ids or None)
 
     def on_counters(self, broadcast: Broadcast) -> None:
         """Hear which counters moved."""
         if broadcast.event == COUNTERS_EVENT:
             self.counters.changed(broadcast.decode(Counters).items)
+        else:
+            # Whoever folds now may not have been told by the one before it.
+            self.counters.reread()
 
     async def close(self) -> None:
         """Stop reading ahead, and write what waits."""

@@ -8,7 +8,8 @@ from msgspec import Struct
 from typing_extensions import override
 
 from realtime import Channel, Error, Ok, Refused, Socket, Stop
-from server.kernel.endpoint import Access, Nothing, check_access
+from server.kernel.endpoint import Access, Nothing, Operation, check_access
+from server.kernel.limits import admit
 from server.kernel.problems import Malformed, Problem
 from server.kernel.services import Services
 from server.kernel.viewer import Viewer
@@ -80,10 +81,16 @@ class TypedChannel(Channel):
             return Error({"reason": "unknown_event", "detail": f"This topic knows {known}."})
         try:
             check_access(on.access, self.viewer)
+            await self._limit(on)
             result = await on.handle(self, _decode(payload, on.takes, event))
         except Problem as problem:
             raise refusal(problem) from problem
         return Ok({} if result is None else result)
+
+    async def _limit(self, on: On) -> None:
+        """Count what a person does, together with the same person's writes over HTTP."""
+        if on.access != "anyone":
+            await admit(self.services, "write", str(self.viewer.id), Operation.DEFAULT_WRITE)
 
 
 def refusal(problem: Problem) -> Refused:

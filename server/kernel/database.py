@@ -41,6 +41,8 @@ class Database:
             max_overflow=max(0, pool - 5),
             pool_recycle=300,
             pool_timeout=5,
+            # The message of a failed statement is logged: it must not repeat addresses and hashes.
+            hide_parameters=True,
             connect_args={
                 "timeout": 10,
                 "server_settings": {"application_name": "lumen", "jit": "off"},

@@ -1,15 +1,18 @@
 """The channels of one item and of one inbox, through the realtime library."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from realtime import ConnectInfo, Endpoint, LocalPubSub, Socket
 from realtime.testing import Client, connect
 from server import auth, engagement
 from server.comments import reactions as comment_reactions
+from server.kernel.clock import FixedClock
 from server.kernel.ids import new_id
 from server.kernel.outbox import by_topic
 from server.kernel.relay import Relay
@@ -113,6 +116,36 @@ async def test_pages_go_on_where_the_join_ended(node: Node, ada: Viewer, item_id
     seen = [each["id"] for each in [*joined["items"], *more.response["items"]]]
     assert seen == written[::-1]
     assert (joined["has_more"], more.response["has_more"]) == (True, False)
+
+
+async def test_what_a_dead_folder_could_not_tell_is_read_again(
+    node: Node, ada: Viewer, item_id: UUID
+) -> None:
+    reader, topic = await node.client(), f"item:{item_id}"
+    await reader.join(topic)
+    async with node.services.database.begin() as db:
+        await engagement.like(db, ada, item_id)
+        await engagement.fold_once(db)
+    await node.endpoint.broadcast(engagement.COUNTERS_TOPIC, engagement.COUNTERS_MISSED_EVENT, {})
+    [moved] = (await reader.receive("counters", topic)).payload["items"]
+    assert (moved["id"], moved["likes"], moved["version"]) == (str(item_id), 1, 1)
+
+
+async def test_what_a_person_does_on_a_channel_is_limited_as_it_is_over_http(
+    services: Services, ada: Viewer, item_id: UUID
+) -> None:
+    clock = FixedClock(services.clock.now())
+    node, topic = Node(msgspec.structs.replace(services, clock=clock)), f"item:{item_id}"
+    async with node.endpoint:
+        writer = await node.client(ada)
+        await writer.join(topic)
+        reasons = [
+            (await writer.request(topic, "comment", {})).response["reason"] for _ in range(51)
+        ]
+        assert reasons == ["malformed"] * 50 + ["too_many"]
+        assert (await writer.request(topic, "more", {})).ok
+        clock.advance(timedelta(seconds=1))
+        assert (await writer.request(topic, "comment", {"body": "Patience"})).ok
 
 
 @pytest.mark.parametrize(
