@@ -1,7 +1,7 @@
 """One node of the server: its sockets, and broadcasts from anywhere."""
 
-import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from secrets import token_hex
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,13 +16,15 @@ from realtime.pubsub.port import Envelope, PubSub, seal
 from realtime.serializer import check_names
 from realtime.socket import ConnectInfo, Socket
 from realtime.telemetry import ChannelCrashed, Telemetry
+from realtime.token import Token
+from realtime.transports.longpoll import LongPollTransport
 from realtime.transports.websocket import WebSocketTransport
 
 DISCONNECT = "disconnect"
 
 
 class Endpoint:
-    """Start it in the app's lifespan, mount `websocket`, broadcast from anywhere."""
+    """Start it in the app's lifespan, mount `websocket` and `longpoll`, broadcast from anywhere."""
 
     def __init__(
         self,
@@ -32,10 +34,12 @@ class Endpoint:
         limits: Limits = Limits(),  # noqa: B008 - frozen
         check_origin: CheckOrigin = True,
         telemetry: Telemetry | None = None,
+        secrets: str | Sequence[str] | None = None,
     ) -> None:
+        """Long polls need `secrets`, the same on every node, to work without sticky sessions."""
         self.telemetry = telemetry or Telemetry()
         self.pubsub = pubsub
-        self.name = secrets.token_hex(4)
+        self.name = token_hex(4)
         self.node = Node(
             self,
             make_socket,
@@ -44,6 +48,7 @@ class Endpoint:
             telemetry=self.telemetry,
         )
         self.websocket = WebSocketTransport(self.node)
+        self.longpoll = LongPollTransport(self.node, self, self.name, Token(secrets or token_hex()))
         self._gaps: dict[object, Callable[[], None]] = {}
         self._detach: list[Callable[[], None]] = []
 

@@ -18,3 +18,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     shutdown_timeout_s: float = 5.0
     close_grace_s: float = 1.5
     slice_sockets: int = 1000
+    poll_window_s: float = 10.0  # under the twenty seconds after which phoenix.js gives up
+    poll_relay_timeout_s: float = 2.0
+    max_polls: int = 10_000  # sessions of the long poll, which hold no connection open
+    max_batch: int = 100  # as phoenix.js sends at most
+    max_batch_bytes: int = 8_388_608
