@@ -149,13 +149,23 @@ def _set(text: str, hand: Hand, size: int, width: int) -> Block:
 def _pieces(words: Iterable[str], length: Callable[[str], float], width: float) -> Iterable[str]:
     for word in words:
         rest = word
-        while length(rest) > width and len(rest) > 1:
-            fits = next(
-                n for n in range(len(rest) - 1, 0, -1) if n == 1 or length(rest[:n]) <= width
-            )
+        while len(rest) > 1 and length(rest) > width:
+            fits = _fitting(rest, length, width)
             yield rest[:fits]
             rest = rest[fits:]
         yield rest
+
+
+def _fitting(word: str, length: Callable[[str], float], width: float) -> int:
+    """Count the characters of a word that fit, by halves; one is taken as it is."""
+    fits, too_many = 1, len(word)
+    while too_many - fits > 1:
+        middle = (fits + too_many) // 2
+        if length(word[:middle]) <= width:
+            fits = middle
+        else:
+            too_many = middle
+    return fits
 
 
 @lru_cache(maxsize=4096)

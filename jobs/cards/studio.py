@@ -85,7 +85,8 @@ async def _made(card: CardText, folder: Path, hears: Hears, within: float) -> Ma
         # Also when this job is cancelled: nothing goes on without us.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        # Not `wait`: it never comes back while there is something in the pipe that nobody reads.
+        await process.communicate()
     if code != 0 or made is None:
         raise NotRendered(f"The rendering ended with {code}: {_last_line(complaints)}")
     return made

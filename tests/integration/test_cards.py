@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import tempfile
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -103,7 +104,12 @@ async def test_a_poster_is_drawn_once(services: Services) -> None:
     assert await told(services) == ["poster"]
 
 
-async def test_a_film_is_rendered_and_stored(services: Services, tmp_path: Path) -> None:
+async def test_a_film_is_rendered_and_stored(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     (item_id,) = await published(services, "Rain")
     await draw_posters(services, media.Posters([item_id]))
     await render_card(services, media.Rendering(item_id))
@@ -118,7 +124,8 @@ async def test_a_film_is_rendered_and_stored(services: Services, tmp_path: Path)
     assert (film.width, film.height) == (720, 1280)
     assert film.bytes < 1_500_000
     assert await told(services) == ["poster", "ready"]
-    # Asked again, nothing is done.
+    # Nothing is left behind, and asked again nothing is done.
+    assert not any(temporary.iterdir())
     await render_card(services, media.Rendering(item_id))
     assert await told(services) == ["poster", "ready"]
 
