@@ -1,5 +1,6 @@
 """Signing up, in and out, over HTTP as a browser and as a program do it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from http.cookies import SimpleCookie
@@ -7,17 +8,19 @@ from http.cookies import SimpleCookie
 import bcrypt
 import httpx2
 import jwt
+import msgspec
 import pytest
 from sqlalchemy import text
 from starlette.applications import Starlette
 
-from server import auth
+from server import auth, users
 from server.kernel.ids import new_id
+from server.kernel.problems import Malformed, NotAllowed, NotFound
 from server.kernel.services import Policy, Services
 from server.kernel.signing import key_for
-from server.kernel.viewer import Viewer
+from server.kernel.viewer import VISITOR, Viewer
 from tests.integration.conftest import SECRET, client_of
-from tests.people import an_item
+from tests.people import a_user, an_item
 
 pytestmark = pytest.mark.anyio
 
@@ -257,3 +260,77 @@ async def test_signing_up_and_in_is_limited_by_address(client: httpx2.AsyncClien
     wrong = {"login": "user0", "password": "not the one"}
     statuses = [(await client.post("/auth/login", json=wrong)).status_code for _ in range(16)]
     assert statuses == [401] * 15 + [429]
+
+
+async def _session(services: Services) -> auth.Session:
+    async with services.write() as db:
+        viewer = await a_user(db, "grace")
+        assert viewer.id is not None
+        user = (await users.by_ids(db, [viewer.id]))[viewer.id]
+        return await auth.open_session(db, services.policy, user, services.clock.now())
+
+
+async def _refresh(services: Services, token: str) -> auth.Session | None:
+    async with services.write() as db:
+        return await auth.refresh(db, services.policy, token, services.clock.now())
+
+
+async def test_of_one_token_used_at_once_no_session_is_left(services: Services) -> None:
+    first = await _session(services)
+    answers = await asyncio.gather(*(_refresh(services, first.refresh_token) for _ in range(4)))
+    [winner] = [answer for answer in answers if answer is not None]
+    assert await _refresh(services, winner.refresh_token) is None
+
+
+async def test_ending_a_family_ends_also_the_token_that_is_just_being_made(
+    services: Services,
+) -> None:
+    first = await _session(services)
+    second = await _refresh(services, first.refresh_token)
+    assert second is not None
+    async with services.write() as db:
+        third = await auth.refresh(db, services.policy, second.refresh_token, services.clock.now())
+        # A thief shows the first token while the third is not yet committed.
+        theft = asyncio.create_task(_refresh(services, first.refresh_token))
+        await _until_blocked(services)
+    assert await theft is None
+    assert third is not None
+    assert await _refresh(services, third.refresh_token) is None
+
+
+async def _until_blocked(services: Services) -> None:
+    waiting = text("select count(*) from pg_stat_activity where wait_event_type = 'Lock'")
+    async with asyncio.timeout(30), services.database.read() as db:
+        while not (await db.execute(waiting)).scalar_one():
+            pass
+
+
+async def test_a_session_ends_with_its_time_and_its_tokens_are_forgotten(
+    services: Services,
+) -> None:
+    session, now = await _session(services), services.clock.now()
+    lifetime = timedelta(seconds=services.policy.refresh_token_seconds)
+    async with services.write() as db:
+        late = now + lifetime + timedelta(seconds=1)
+        assert await auth.refresh(db, services.policy, session.refresh_token, late) is None
+        assert await auth.forget_ended(db, late) == 0
+        assert await auth.forget_ended(db, late + timedelta(days=1)) == 1
+
+
+async def test_a_role_is_given_by_admins_only(services: Services) -> None:
+    async with services.write() as db:
+        ada, root = await a_user(db, "ada"), Viewer(None, "admin")
+        assert ada.id is not None
+        new = users.NewUser(username="root", email="r@lumen.invalid", password_hash=None)
+        with pytest.raises(Malformed):
+            await users.create(db, VISITOR, new)
+        with pytest.raises(NotAllowed):
+            await users.set_role(db, ada, ada.id, "admin")
+        with pytest.raises(NotAllowed):
+            await users.create(db, VISITOR, msgspec.structs.replace(new, role="admin"))
+        made = await users.create(db, root, msgspec.structs.replace(new, role="admin"))
+        assert (made.username, made.role) == ("root", "admin")
+        await users.set_role(db, root, ada.id, "creator")
+        assert (await users.by_username(db, "ADA")) is not None
+        with pytest.raises(NotFound):
+            await users.set_role(db, root, new_id(), "creator")
