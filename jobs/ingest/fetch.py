@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlsplit
 
 import httpcore2
@@ -71,7 +71,7 @@ class Fetcher:
     def __init__(self, *, private: bool, public_url: str | None) -> None:
         self._private = private
         contact = f"; +{public_url}" if public_url else ""
-        self._agent = f"Lumen/{version('lumen')} (feed reader{contact})"
+        self._agent = f"Lumen/{_version()} (feed reader{contact})"
         self._hosts: dict[str, tuple[asyncio.Lock, int]] = {}
 
     async def fetch(
@@ -161,6 +161,13 @@ class _PinnedTransport(httpx2.AsyncHTTPTransport):
 @lru_cache(maxsize=1)
 def _tls() -> ssl.SSLContext:
     return httpx2.create_ssl_context(trust_env=False)
+
+
+def _version() -> str:
+    try:
+        return version("lumen")
+    except PackageNotFoundError:
+        return "0"
 
 
 async def _body(response: httpx2.Response) -> bytes:

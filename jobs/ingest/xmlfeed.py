@@ -39,10 +39,11 @@ def read(content: bytes, *, content_type: str, base: str) -> RawFeed:
 
     """
     try:
-        # As a stream: feedparser takes bare bytes for the name of a file, and opens it.
+        # As a stream: feedparser takes bare bytes for the name of a file, and opens it. Without our
+        # address: it would make links of GUIDs too; links are made whole by whoever cleans them.
         found = feedparser.parse(
             BytesIO(content),
-            response_headers={"content-type": content_type, "content-location": base},
+            response_headers={"content-type": content_type},
             sanitize_html=False,
             resolve_relative_uris=False,
         )
