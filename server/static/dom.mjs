@@ -15,7 +15,7 @@ export function clone(name, slots = {}) {
 export function press(root, actions) {
   for (const [where, act] of Object.entries(actions)) {
     const part = root.matches(where) ? root : root.querySelector(where);
-    if (part) part.onclick = act;
+    if (part) part.onclick = (event) => void act(event);
   }
   return root;
 }

@@ -195,7 +195,10 @@ export function makeFeed(kind, link, panel, news) {
   function draw() {
     const [from, to] = [Math.max(0, current - BEHIND), current + AHEAD];
     for (const index of views.keys()) if (index < from || index > to) unmount(index);
-    for (let index = from; index <= to && index < entries.length; index++) if (!views.has(index)) mount(index);
+    for (let index = from; index <= to && index < entries.length; index++) {
+      if (!views.has(index)) mount(index);
+      views.get(index).element.ariaCurrent = index === current;
+    }
     drawTail();
   }
 
