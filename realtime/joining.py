@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from msgspec import Struct
 
 from realtime.channel import Channel, Refused
-from realtime.frame import Wire
 from realtime.guard import Raised, guarded
-from realtime.limits import Limits
 from realtime.message import Message, Packed, Reply, pack
+from realtime.owner import Owner
 
 
 class Answer(Struct, frozen=True):
@@ -24,18 +23,9 @@ class Answer(Struct, frozen=True):
 ABANDONED = Answer("abandoned")
 
 
-class Client(Protocol):
-    """Whose join it is."""
-
-    limits: Limits
-
-    def encode(self, message: Message | Reply) -> Wire:
-        """Write for this client; raises what cannot be written."""
-
-
-async def ask(make: Callable[[], Channel], join: Message, client: Client) -> Answer:
+async def ask(make: Callable[[], Channel], join: Message, owner: Owner) -> Answer:
     """Make the channel and let it answer; whatever goes wrong is an answer too."""
-    deadline = asyncio.timeout(client.limits.join_timeout_s)
+    deadline = asyncio.timeout(owner.limits.join_timeout_s)
 
     async def decide() -> Packed:
         channel = make()
@@ -43,7 +33,7 @@ async def ask(make: Callable[[], Channel], join: Message, client: Client) -> Ans
             response = await channel.join(join.payload)
         packed = pack({} if response is None else response)
         if isinstance(packed, bytes):  # which not every client can be sent
-            client.encode(Reply(join.join_ref, join.ref, join.topic, "ok", packed))
+            owner.encode(Reply(join.join_ref, join.ref, join.topic, "ok", packed))
         return packed
 
     result = await guarded(decide())

@@ -8,47 +8,18 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from msgspec import Struct
 
 from realtime.channel import Channel, Error, Ok, Refused, SocketRef, Stop
-from realtime.fanout import Fanout
 from realtime.frame import Frame, Wire
 from realtime.guard import Raised, guarded
 from realtime.joining import ABANDONED, ask
-from realtime.limits import Limits
 from realtime.message import Broadcast, Message, Reply
+from realtime.owner import Owner
 from realtime.session import Start
-from realtime.telemetry import ChannelCrashed, Handled, InboxOverflowed, Joined, Telemetry
-from realtime.writer import Writer
-
-
-class Owner(Protocol):
-    """The connection, as the channels that it runs see it."""
-
-    writer: Writer
-    fanout: Fanout
-    limits: Limits
-    telemetry: Telemetry
-
-    def encode(self, message: Message | Reply) -> Wire:
-        """Write for this client; raises what cannot be written."""
-
-    def send(self, message: Message | Reply) -> None:
-        """Encode and queue."""
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Start a task that the node waits for when it stops."""
-
-    def answered(self, key: int, status: Literal["ok", "error"], response: Any) -> None:
-        """A join has its answer."""
-
-    def left(self, key: int) -> None:
-        """A channel has come to the end that its client asked for."""
-
-    def ended(self, key: int, *, crashed: bool) -> None:
-        """A channel is over by itself."""
+from realtime.telemetry import ChannelCrashed, Handled, InboxOverflowed, Joined
 
 
 class _Info(Struct, frozen=True):
@@ -69,8 +40,10 @@ _Item = Message | Frame | _Info | _Leave | _Stop
 class Runner:
     """One channel while a client is joined to it."""
 
-    __slots__ = ("_current", "_held", "_inbox", "_join_ref", "_key", "_open", "_owner", "_pattern",
-                 "_reason", "_task", "_timer", "_topic", "channel", "member")  # fmt: skip
+    __slots__ = (
+        *("_current", "_doing", "_held", "_inbox", "_join_ref", "_key", "_open", "_owner"),
+        *("_pattern", "_reason", "_task", "_timer", "_topic", "channel", "member"),
+    )
 
     def __init__(self, owner: Owner, start: Start, pattern: str, member: int) -> None:
         self.channel: Channel  # made within the join, so that a broken one is a crashed join
@@ -85,6 +58,7 @@ class Runner:
         self._open = False  # the join was answered ok
         self._reason: str | None = None  # why it is over
         self._current: Message | None = None
+        self._doing = "join"  # which callback is to blame
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -211,10 +185,9 @@ class Runner:
 
     async def _run(self, first: Callable[[], Coroutine[Any, Any, None]] | None) -> None:
         try:
-            if first is not None:
-                await first()
-            while self._inbox:
-                await self._handle(self._inbox.popleft())
+            result = await guarded(self._work(first))
+            if isinstance(result, Raised):
+                self._crashed(result.error)
         except asyncio.CancelledError:
             if self._reason is None:  # not our doing: the loop is being taken down
                 raise
@@ -224,7 +197,28 @@ class Runner:
             self._timer.cancel()
         if self._reason is not None and self._open:
             self._open = False
-            await self._guard("terminate", self._terminate(self._reason))
+            self._doing = "terminate"
+            result = await guarded(self._terminate(self._reason))
+            if isinstance(result, Raised):
+                self._crashed(result.error)
+
+    async def _work(self, first: Callable[[], Coroutine[Any, Any, None]] | None) -> None:
+        """Do what is in the inbox; what a callback raises ends this channel and nothing else."""
+        if first is not None:
+            await first()
+        while self._inbox:
+            item = self._inbox.popleft()
+            if isinstance(item, Message):
+                self._doing = "handle_in"
+                await self._handle_in(item)
+            else:
+                await self._handle(item)
+
+    def _crashed(self, error: Exception) -> None:
+        self._tell(ChannelCrashed(self._pattern, self._doing, error))
+        if self._reason is None:
+            self._owner.ended(self._key, crashed=True)
+            self.end("crashed")
 
     async def _terminate(self, reason: str) -> None:
         async with asyncio.timeout(self._owner.limits.shutdown_timeout_s):
@@ -268,23 +262,20 @@ class Runner:
             fanout.part(self._topic, self.member)
             fanout.enter(self._topic, self.member, self._owner.writer)
 
-    async def _handle(self, item: _Item) -> None:
+    async def _handle(self, item: _Info | Frame | _Leave | _Stop) -> None:
         match item:
-            case Message():
-                await self._guard("handle_in", self._handle_in(item))
             case _Info(message):
-                await self._guard("handle_info", self.channel.handle_info(message))
+                self._doing = "handle_info"
+                await self.channel.handle_info(message)
             case Frame():
-                await self._guard("handle_out", self._handle_out(item))
+                self._doing = "handle_out"
+                payload = Broadcast(item.topic, item.event, item.payload).decode()
+                await self.channel.handle_out(item.event, payload)
             case _Leave():
                 self._owner.left(self._key)
                 self.end("left")
             case _Stop(reason):
                 self._finish(reason)
-
-    async def _handle_out(self, frame: Frame) -> None:
-        payload = Broadcast(frame.topic, frame.event, frame.payload).decode()
-        await self.channel.handle_out(frame.event, payload)
 
     async def _handle_in(self, message: Message) -> None:
         loop = asyncio.get_running_loop()
@@ -314,12 +305,3 @@ class Runner:
             graceful = reason in ("normal", "shutdown") or reason.startswith("shutdown:")
             self._owner.ended(self._key, crashed=not graceful)
             self.end(reason)
-
-    async def _guard(self, callback: str, work: Coroutine[Any, Any, None]) -> None:
-        """Run a callback; what it raises ends this channel and nothing else."""
-        result = await guarded(work)
-        if isinstance(result, Raised):
-            self._tell(ChannelCrashed(self._pattern, callback, result.error))
-            if self._reason is None:
-                self._owner.ended(self._key, crashed=True)
-                self.end("crashed")

@@ -1,0 +1,39 @@
+"""The connection, as the channels that it runs see it."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Literal, Protocol
+
+from realtime.fanout import Fanout
+from realtime.frame import Wire
+from realtime.limits import Limits
+from realtime.message import Message, Reply
+from realtime.telemetry import Telemetry
+from realtime.writer import Writer
+
+
+class Owner(Protocol):
+    """One client, and where its channels report to."""
+
+    writer: Writer
+    fanout: Fanout
+    limits: Limits
+    telemetry: Telemetry
+
+    def encode(self, message: Message | Reply) -> Wire:
+        """Write for this client; raises what cannot be written."""
+
+    def send(self, message: Message | Reply) -> None:
+        """Encode and queue."""
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a task that the node waits for when it stops."""
+
+    def answered(self, key: int, status: Literal["ok", "error"], response: Any) -> None:
+        """A join has its answer."""
+
+    def left(self, key: int) -> None:
+        """A channel has come to the end that its client asked for."""
+
+    def ended(self, key: int, *, crashed: bool) -> None:
+        """A channel is over by itself."""
