@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec.structs import replace
 from prometheus_client import Counter
 
-from server.engagement import store
+from server.engagement import counters, store
 from server.engagement.events import EngagementRecorded
 from server.engagement.model import (
     FIELDS,
@@ -80,7 +80,7 @@ async def _act(db: Db, viewer: Viewer, item_id: UUID, act: Act) -> Standing:
 
 async def counts(db: Db, ids: Collection[UUID]) -> dict[UUID, Counts]:
     """Read the counters of items; every id has some, of an item that nobody touched all are 0."""
-    known = await store.counts(db, ids)
+    known = await counters.counts(db, ids)
     return {item_id: known.get(item_id, _NONE) for item_id in ids}
 
 
@@ -106,7 +106,7 @@ async def flags(db: Db, viewer: Viewer, ids: Collection[UUID]) -> Flags:
 
 async def add_delta(db: Db, item_id: UUID, field: Field, change: int) -> None:
     """Count something that another domain keeps the edges of, such as a comment."""
-    await store.add_deltas(db, [(item_id, field, change)])
+    await counters.add_deltas(db, [(item_id, field, change)])
 
 
 async def rebuild(db: Db, ids: Collection[UUID]) -> int:
@@ -114,7 +114,7 @@ async def rebuild(db: Db, ids: Collection[UUID]) -> int:
 
     A difference is a bug: it is counted in `counter_drift_total`.
     """
-    compared = await store.recount(db, ids)
+    compared = await counters.recount(db, ids)
     return await _repair(db, compared, {each.item_id: each.edges for each in compared})
 
 
@@ -123,11 +123,11 @@ async def repair(db: Db, truth: Mapping[UUID, Mapping[Field, int]]) -> int:
 
     The transaction must be `repeatable read`, so that both are counted in the same snapshot.
     """
-    return await _repair(db, await store.recount(db, truth), truth)
+    return await _repair(db, await counters.recount(db, truth), truth)
 
 
 async def _repair(
-    db: Db, compared: Sequence[store.Recount], truth: Mapping[UUID, Mapping[Field, int]]
+    db: Db, compared: Sequence[counters.Recount], truth: Mapping[UUID, Mapping[Field, int]]
 ) -> int:
     # Always by a delta: an absolute value would undo what others are about to fold.
     changes = [
@@ -136,7 +136,7 @@ async def _repair(
         for field, right in truth[each.item_id].items()
         if right != each.known[field]
     ]
-    await store.add_deltas(db, changes)
+    await counters.add_deltas(db, changes)
     drift_found.inc(len(changes))
     return len(changes)
 

@@ -15,7 +15,7 @@ from prometheus_client import Counter, Histogram
 from sqlalchemy.exc import SQLAlchemyError
 
 from realtime import PublishFailed
-from server.engagement import store
+from server.engagement import counters
 from server.engagement.model import ItemCounts, Pace
 from server.kernel import leases
 from server.kernel.database import Db
@@ -36,6 +36,10 @@ MOST_DELTAS = 5_000
 # staler, and the list that is sent to the database stays short.
 MOST_COOLING = 10_000
 
+# Deleted rows stay in the way of every like until they are swept; the server's own sweeping comes
+# once a minute at best, when a hot item has left a hundred thousand of them.
+SWEEP_SECONDS = 5.0
+
 LEASE = "fold"
 # A dead holder is replaced within two seconds: its span, and the pause between two tries.
 LEASE_SPAN = timedelta(seconds=1.5)
@@ -53,7 +57,7 @@ async def fold_once(
     db: Db, cooling: Collection[UUID] = (), limit: int = MOST_DELTAS
 ) -> list[ItemCounts]:
     """Fold the deltas of items that do not rest; gives the counters that moved."""
-    return await store.fold(db, cooling, limit)
+    return await counters.fold(db, cooling, limit)
 
 
 async def fold_forever(services: Services, heard: asyncio.Event) -> None:
@@ -86,6 +90,7 @@ class Folder:
         self._pace = Pace(ITEM_REST_SECONDS)
         self._holder = uuid4()
         self._renew_at = 0.0
+        self._sweep_at = 0.0
         self._holds = False
 
     async def turn(self, now: float) -> float:
@@ -128,6 +133,13 @@ class Folder:
             return
         self._pace.moved([each.id for each in moved], now)
         _moved.inc(len(moved))
+        await self._tell_moved(moved)
+        if now >= self._sweep_at:
+            async with self._services.database.read() as db:
+                await counters.sweep(db)
+            self._sweep_at = now + SWEEP_SECONDS
+
+    async def _tell_moved(self, moved: list[ItemCounts]) -> None:
         if not await self._tell(EVENT, {"items": moved}):
             # Screens read the counters of what they show again after an outage.
             _untold.inc(len(moved))

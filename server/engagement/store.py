@@ -1,7 +1,6 @@
 """The edges, the deltas, the counters and the impressions, and their SQL."""
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection
 from uuid import UUID
 
 from msgspec import Struct
@@ -25,7 +24,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from server.engagement.events import EngagementRecorded
-from server.engagement.model import FIELDS, Counts, Edge, Field, Flags, ItemCounts
+from server.engagement.model import FIELDS, Counts, Edge, Field, Flags
 from server.kernel import outbox
 from server.kernel.database import Db, metadata
 
@@ -90,10 +89,10 @@ impressions = Table(
 
 
 _TABLES: dict[Edge, str] = {"like": "likes", "bookmark": "bookmarks"}
-_NUMBERS: dict[Field, int] = {field: number for number, field in enumerate(FIELDS)}
-_SUMS = ", ".join(
+NUMBERS: dict[Field, int] = {field: number for number, field in enumerate(FIELDS)}
+SUMS = ", ".join(
     f"coalesce(sum(change) filter (where field = {number}), 0)::bigint as {field}"
-    for field, number in _NUMBERS.items()
+    for field, number in NUMBERS.items()
 )
 
 # One statement, so one round trip: the edge, its delta and its event are there together or not at
@@ -138,7 +137,7 @@ def _act_statement(edge: Edge, *, present: bool) -> TextClause:
             number=number,
             change=change,
             fields=_FIELDS,
-            sums=_SUMS,
+            sums=SUMS,
         )
     )
 
@@ -175,23 +174,6 @@ async def act(db: Db, edge: Edge, *, present: bool, event: EngagementRecorded) -
     )
 
 
-_COUNTS = text(
-    f"select item_id, {', '.join(FIELDS)}, version"  # noqa: S608 - our own column names
-    " from engage.item_counters where item_id = any(:ids)"
-).bindparams(bindparam("ids", type_=ARRAY(PG_UUID)))
-
-
-async def counts(db: Db, ids: Collection[UUID]) -> dict[UUID, Counts]:
-    """Read the folded counters of items; an item without any is left out."""
-    if not ids:
-        return {}
-    rows = await db.execute(_COUNTS, {"ids": list(ids)})
-    return {
-        row.item_id: Counts(**{field: getattr(row, field) for field in FIELDS}, version=row.version)
-        for row in rows
-    }
-
-
 _FLAGS = text(
     """
     select item_id, true as liked from engage.likes
@@ -211,92 +193,6 @@ async def flags(db: Db, user_id: UUID, ids: Collection[UUID]) -> Flags:
     return Flags(
         liked=frozenset(row.item_id for row in rows if row.liked),
         bookmarked=frozenset(row.item_id for row in rows if not row.liked),
-    )
-
-
-async def add_deltas(db: Db, changes: Collection[tuple[UUID, Field, int]]) -> None:
-    """Note changes of counters, to be folded."""
-    if changes:
-        await db.execute(
-            counter_delta.insert(),
-            [
-                {"item_id": item_id, "field": _NUMBERS[field], "change": change}
-                for item_id, field, change in changes
-            ],
-        )
-
-
-# Deleting the deltas and adding them up are one statement: a crash leaves both done or neither.
-# Rows that another folder holds are skipped, so two at once share the work and block nobody.
-_FOLD = text(
-    f"""
-    with due as (
-      select waiting.id from engage.counter_delta waiting
-      where not exists (
-        select from unnest(cast(:cooling as uuid[])) as resting (item_id)
-        where resting.item_id = waiting.item_id)
-      order by waiting.id limit :limit
-      for update skip locked),
-    taken as (
-      delete from engage.counter_delta where id in (select id from due)
-      returning item_id, field, change),
-    summed as (select item_id, {_SUMS} from taken group by item_id order by item_id)
-    insert into engage.item_counters as kept (item_id, {", ".join(FIELDS)}, version)
-    select item_id, {", ".join(FIELDS)}, 1 from summed
-    on conflict (item_id) do update set
-      {", ".join(f"{field} = kept.{field} + excluded.{field}" for field in FIELDS)},
-      version = kept.version + 1
-    returning item_id, version, {", ".join(FIELDS)}
-    """  # noqa: S608 - our own column names
-).bindparams(bindparam("cooling", type_=ARRAY(PG_UUID)))
-
-
-async def fold(db: Db, cooling: Collection[UUID], limit: int) -> list[ItemCounts]:
-    """Add waiting deltas to their counters; gives the counters that moved."""
-    rows = await db.execute(_FOLD, {"cooling": list(cooling), "limit": limit})
-    return [ItemCounts(row.item_id, row.version, *row[2:]) for row in rows]
-
-
-# What the counters will be once all is folded, in the snapshot of this one statement.
-_KNOWN = text(
-    f"""
-    select wanted.item_id,
-      {
-        ", ".join(
-            f"coalesce(max(kept.{field}), 0)"
-            f" + coalesce(sum(change) filter (where field = {number}), 0)::bigint as {field}"
-            for field, number in _NUMBERS.items()
-        )
-    },
-      (select count(*) from engage.likes l where l.item_id = wanted.item_id) as true_likes,
-      (select count(*) from engage.bookmarks b where b.item_id = wanted.item_id) as true_bookmarks
-    from unnest(cast(:ids as uuid[])) as wanted (item_id)
-    left join engage.item_counters kept on kept.item_id = wanted.item_id
-    left join engage.counter_delta pending on pending.item_id = wanted.item_id
-    group by wanted.item_id
-    """  # noqa: S608 - our own column names
-).bindparams(bindparam("ids", type_=ARRAY(PG_UUID)))
-
-
-class Recount(Struct, frozen=True):
-    """What an item's counters come to, and what its edges say they should."""
-
-    item_id: UUID
-    known: Mapping[Field, int]
-    edges: Mapping[Field, int]
-
-
-async def recount(db: Db, ids: Collection[UUID]) -> list[Recount]:
-    """Compare counters, with what is not folded yet, with the edges they are folded from."""
-    rows = await db.execute(_KNOWN, {"ids": list(ids)})
-    return [_recounted(row) for row in rows]
-
-
-def _recounted(row: Any) -> Recount:
-    return Recount(
-        item_id=row.item_id,
-        known={field: getattr(row, field) for field in FIELDS},
-        edges={"likes": row.true_likes, "bookmarks": row.true_bookmarks},
     )
 
 

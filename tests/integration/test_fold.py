@@ -132,6 +132,18 @@ async def test_counters_are_folded_also_when_nobody_can_be_told(
     assert (counts.likes, counts.version) == (1, 1)
 
 
+async def test_what_was_folded_is_swept_now_and_then(services: Services, folder: Folder) -> None:
+    fans, item_id = await _people(services)
+    swept = text("select vacuum_count from pg_stat_user_tables where relname = 'counter_delta'")
+    counts = []
+    for number, now in enumerate((100.0, 101.0, 100.0 + fold.SWEEP_SECONDS)):
+        await _like(services, fans[number], item_id)
+        await folder.turn(now)
+        async with services.database.read() as db:
+            counts.append((await db.execute(swept)).scalar_one())
+    assert counts == [1, 1, 2]
+
+
 async def test_the_loop_folds_when_it_is_woken_and_lets_go_when_it_ends(
     services: Services, told: Told
 ) -> None:
