@@ -31,7 +31,8 @@ check: $(STAMPS)/dev $(STAMPS)/node ## format, lint, types, imports, unit tests 
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/deptry . --no-ansi
 	$(PY) -m pytest -q -n 2 tests/architecture tests/unit
 
 test: check corpora $(STAMPS)/reference ## everything, with real servers, the reference model and a browser
