@@ -1,6 +1,7 @@
 """What slides are made of, the same for every reader: read from the database every few seconds."""
 
 import time
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from server.kernel.services import Services
 from server.ranking import Candidate, Pool, pool_of
 
 FEATURED_KINDS = ("ARTICLE", "VIDEO")
-NEWEST = {"ARTICLE": 900, "VIDEO": 300, "TWEET": 300, "COMMENT": 300}
+NEWEST = {"ARTICLE": 700, "VIDEO": 300, "TWEET": 200, "COMMENT": 200}
 # An id's time is when Lumen first saw the item: older partitions are not even looked into.
 WINDOW = timedelta(days=45)
 FRESH_SECONDS = 5.0
@@ -22,8 +23,10 @@ ANY_TIME = UUID(int=0)
 class NewsPool:
     """The pool of candidates of this process."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, *, expect: Callable[[Sequence[UUID]], None]) -> None:
         self._services = services
+        # Told what may be featured soon.
+        self._expect = expect
         self._kept = Kept(
             self._make, fresh_seconds=FRESH_SECONDS, old_seconds=OLD_SECONDS, time=time.monotonic
         )
@@ -44,7 +47,9 @@ class NewsPool:
         now = self._services.clock.now()
         found = await self._newest(now)
         featured = [each for each in found if each.kind in FEATURED_KINDS]
-        return pool_of(featured, found, at=now)
+        pool = pool_of(featured, found, at=now)
+        self._expect([each.id for each in pool.featured])
+        return pool
 
     async def _newest(self, now: datetime) -> list[Candidate]:
         async with self._services.database.read() as db:

@@ -35,10 +35,10 @@ async def tell_card(services: Services, db: Db, event: CardChanged) -> None:
 
 async def tell_gone(services: Services, _db: Db, event: ItemsRetracted) -> None:
     """Take items off every open screen."""
-    await services.publisher.broadcast(POOL_TOPIC, GONE, {})
-    topics = ("feed:news", "feed:foryou", *(f"item:{each}" for each in event.ids))
-    for topic in topics:
-        await services.publisher.broadcast(topic, "retract", Retract(event.ids))
+    gone = Retract(event.ids)
+    await services.publisher.broadcast(POOL_TOPIC, GONE, gone)
+    for topic in ("feed:news", "feed:foryou", *(f"item:{each}" for each in event.ids)):
+        await services.publisher.broadcast(topic, "retract", gone)
 
 
 async def _card(services: Services, db: Db, item_id: UUID) -> CardReady | None:

@@ -1,28 +1,39 @@
-"""What lies near featured items: asked of the database once for a page, kept for ten minutes."""
+"""What lies near featured items: asked of the database once for a page, kept for ten minutes.
+
+What the pool holds is asked for ahead, a few at a time, so that a page seldom has to wait.
+"""
 
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from prometheus_client import Counter
+from sqlalchemy.exc import SQLAlchemyError
 
 from server import items
 from server.feed.store import EMBEDDING_MODEL
 from server.items import Listed, Near
+from server.kernel.logs import log
 from server.kernel.services import Services
 from server.ranking import Candidate, Neighbour, Neighbourhood
 
 NEAR = timedelta(days=14)
 WIDE = timedelta(days=30)
-MOST = 40
+MOST = 32
 # With fewer than this the rules often cannot be kept: the window is widened at once.
 ENOUGH = 12
 KEPT = 1000
 KEPT_SECONDS = 600.0
+# What is so old is asked for again ahead of time, if the pool still holds it.
+OLD_SECONDS = 300.0
+AHEAD_AT_ONCE = 8
+AHEAD_REST_SECONDS = 0.1
 
+_log = log("feed")
 shortages = Counter("feed_related_shortages_total", "Searches that found too few neighbours.")
 
 
@@ -37,30 +48,79 @@ class Related:
         self._time = time
         self._known: OrderedDict[UUID, tuple[float, Neighbourhood]] = OrderedDict()
         self._asked: dict[UUID, asyncio.Task[dict[UUID, Neighbourhood]]] = {}
+        # Counts up when something is forgotten: an answer that was on its way may hold it still.
+        self._generation = 0
+        self._ahead: list[UUID] = []
+        self._asking_ahead: asyncio.Task[None] | None = None
 
     async def of(self, ids: Sequence[UUID]) -> dict[UUID, Neighbourhood]:
         """Give the neighbourhoods of these items, asking once for all that are not known."""
         found = {each: known for each in ids if (known := self._get(each)) is not None}
         wanted = [each for each in ids if each not in found and each not in self._asked]
         if wanted:
-            asking = asyncio.create_task(self._ask(wanted))
-            self._asked |= dict.fromkeys(wanted, asking)
-            asking.add_done_callback(lambda task: self._answered(wanted, task))
+            self._begin(wanted)
         for task in {self._asked[each] for each in ids if each not in found}:
             answer = await asyncio.shield(task)
             found |= {each: answer[each] for each in ids if each in answer}
         return found
 
-    def forget(self) -> None:
-        """Ask anew for everything: something was retracted."""
-        self._known.clear()
+    def expect(self, ids: Sequence[UUID]) -> None:
+        """Ask for these ahead of time, in this order, instead of what was expected before."""
+        self._ahead = list(ids[: self._most])
+        if self._asking_ahead is None:
+            self._asking_ahead = asyncio.create_task(self._ask_ahead())
+            self._asking_ahead.add_done_callback(self._asked_ahead)
+
+    def forget(self, gone: Collection[UUID] | None = None) -> None:
+        """Forget every neighbourhood that one of these is in, or all of them."""
+        self._generation += 1
+        if gone is None:
+            self._known.clear()
+            return
+        stale = [
+            featured
+            for featured, (_, known) in self._known.items()
+            if featured in gone or any(each.candidate.id in gone for each in known.members)
+        ]
+        for featured in stale:
+            del self._known[featured]
 
     async def close(self) -> None:
         """Stop asking."""
-        asked = set(self._asked.values())
-        for task in asked:
+        tasks: set[asyncio.Task[Any]] = set(self._asked.values())
+        if self._asking_ahead is not None:
+            tasks.add(self._asking_ahead)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*asked, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _ask_ahead(self) -> None:
+        while self._ahead:
+            now = self._time()
+            wanted: list[UUID] = []
+            while self._ahead and len(wanted) < AHEAD_AT_ONCE:
+                each = self._ahead.pop(0)
+                kept = self._known.get(each)
+                if each not in self._asked and (kept is None or now - kept[0] > OLD_SECONDS):
+                    wanted.append(each)
+            if wanted:
+                try:
+                    await self._begin(wanted)
+                except (OSError, SQLAlchemyError) as error:
+                    # Whoever needs it will ask, and be told what is wrong.
+                    _log.warning("neighbours_not_read", error=type(error).__name__)
+                    return
+                await asyncio.sleep(AHEAD_REST_SECONDS)
+
+    def _asked_ahead(self, _task: "asyncio.Task[None]") -> None:
+        self._asking_ahead = None
+
+    def _begin(self, wanted: Sequence[UUID]) -> "asyncio.Task[dict[UUID, Neighbourhood]]":
+        asking = asyncio.create_task(self._ask(wanted))
+        self._asked |= dict.fromkeys(wanted, asking)
+        generation = self._generation
+        asking.add_done_callback(lambda task: self._answered(wanted, task, generation))
+        return asking
 
     def _get(self, item: UUID) -> Neighbourhood | None:
         kept = self._known.get(item)
@@ -70,11 +130,14 @@ class Related:
         return kept[1]
 
     def _answered(
-        self, wanted: Iterable[UUID], task: asyncio.Task[dict[UUID, Neighbourhood]]
+        self,
+        wanted: Iterable[UUID],
+        task: "asyncio.Task[dict[UUID, Neighbourhood]]",
+        generation: int,
     ) -> None:
         for each in wanted:
             self._asked.pop(each, None)
-        if task.cancelled() or task.exception() is not None:
+        if task.cancelled() or task.exception() is not None or generation != self._generation:
             return
         now = self._time()
         for each, neighbourhood in task.result().items():

@@ -5,7 +5,6 @@ domain for a part and joining by hand.
 """
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
@@ -31,10 +30,12 @@ class Impression(Struct, frozen=True):
     seq: int
 
 
+# The columns are the fields of a candidate, in their order.
 _NEWEST = text(
     f"""
-    select i.id, i.kind, coalesce(i.source_id, i.author_id, i.id) as maker, i.story_id,
-      i.category, i.sort_at, coalesce(({_WEIGHED}), 0)::float8 as engagement, i.target_id
+    select i.id, i.kind, coalesce(i.source_id, i.author_id, i.id)::text as maker, i.story_id,
+      i.category, i.sort_at, coalesce(({_WEIGHED}), 0)::float8 as engagement,
+      case when i.kind = 'COMMENT' then i.target_id end as thread
     from unnest(cast(:kinds as text[]), cast(:most as int[])) as wanted(kind, most)
     cross join lateral (
       select e.item_id
@@ -60,7 +61,7 @@ async def newest(db: Db, most: dict[str, int], floor: UUID) -> list[Candidate]:
             "floor": floor,
         },
     )
-    return [_candidate(row) for row in rows]
+    return [Candidate(*row) for row in rows]
 
 
 _CARDS = text(
@@ -117,16 +118,3 @@ async def seen(db: Db, session: UUID, most: int) -> frozenset[UUID]:
     """Read what a session has seen, the latest first."""
     rows = await db.execute(_SEEN, {"session": session, "most": most})
     return frozenset(row.item_id for row in rows)
-
-
-def _candidate(row: Any) -> Candidate:
-    return Candidate(
-        id=row.id,
-        kind=row.kind,
-        maker=str(row.maker),
-        story=row.story_id,
-        category=row.category,
-        sort_at=row.sort_at,
-        engagement=row.engagement,
-        thread=row.target_id if row.kind == "COMMENT" else None,
-    )

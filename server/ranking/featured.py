@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from uuid import UUID
 
 from msgspec import Struct
@@ -25,21 +26,19 @@ class Choice(Struct, frozen=True):
 
 def choices(pool: Pool, past: Past, seed: bytes) -> Iterator[Choice]:
     """Give the featured items in the order in which they should be tried."""
-    unseen = [
-        (each, score)
-        for each, score in zip(pool.featured, pool.scores, strict=True)
-        if each.id not in past.seen
-    ]
-    if not unseen:
+    count = len(pool.ids.difference(past.seen))
+    if not count:
         return
     penalty = _Penalty(past.recent)
-    best = _best(unseen, penalty)
-    lucky, drawn = _draw(seed, len(unseen))
-    chance = EXPLORATION / len(unseen)
-    first = unseen[drawn][0] if lucky else best
+    best = _best(pool, past, penalty)
+    lucky, drawn = _draw(seed, count)
+    chance = EXPLORATION / count
+    first = next(islice(_unseen(pool, past), drawn, None))[0] if lucky else best
     yield Choice(first, lucky, chance + (1 - EXPLORATION if first.id == best.id else 0.0))
-    unseen.sort(key=lambda pair: (penalty.of(pair[0]) - pair[1], pair[0].id.bytes))
-    for each, _ in unseen:
+    costs = sorted(
+        (penalty.of(each) - score, each.id.bytes, each) for each, score in _unseen(pool, past)
+    )
+    for _, _, each in costs:
         if each.id != first.id:
             yield Choice(each, explored=False, propensity=chance)
 
@@ -72,9 +71,17 @@ class _Penalty:
         return maker + (SAME_CATEGORY_PENALTY if candidate.category in self._categories else 0.0)
 
 
-def _best(unseen: list[tuple[Candidate, float]], penalty: _Penalty) -> Candidate:
+def _unseen(pool: Pool, past: Past) -> Iterator[tuple[Candidate, float]]:
+    for each, score in zip(pool.featured, pool.scores, strict=True):
+        if each.id not in past.seen:
+            yield each, score
+
+
+def _best(pool: Pool, past: Past, penalty: _Penalty) -> Candidate:
     """Find the first of the order; scores fall, so most of the pool need not be looked at."""
-    best, least = unseen[0][0], penalty.of(unseen[0][0]) - unseen[0][1]
+    unseen = _unseen(pool, past)
+    best, score = next(unseen)
+    least = penalty.of(best) - score
     for each, score in unseen:
         if -score > least:
             break

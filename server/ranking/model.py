@@ -55,6 +55,8 @@ class Pool(Struct, frozen=True, eq=False):
     featured: tuple[Candidate, ...]
     # Beside `featured`: the score before anything is known of the session.
     scores: tuple[float, ...]
+    # Of what is featured.
+    ids: frozenset[UUID]
     # Recent items of every related kind, newest first: what a slide falls back on.
     fill: tuple[Candidate, ...]
 

@@ -2,8 +2,10 @@
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+
+from msgspec import Struct
 
 from server.ranking.model import Candidate, Pool
 
@@ -17,6 +19,12 @@ POPULARITY_WEIGHT = 0.6
 FRESHNESS_WEIGHT = 0.4
 
 
+class _Rated(Struct, frozen=True):
+    candidate: Candidate
+    born: float
+    trend: float
+
+
 def pool_of(
     featured: Sequence[Candidate],
     fill: Sequence[Candidate],
@@ -28,17 +36,21 @@ def pool_of(
 
     The sample changes every hour and is the same in every process.
     """
-    chosen = _shares(_one_of_a_story(featured), at, size)
-    trending = {each.id: _trend(each, at) for each in chosen}
-    top = max(trending.values(), default=0.0) or 1.0
+    rated = [
+        _Rated(each, each.sort_at.timestamp(), _trend(each, at))
+        for each in _one_of_a_story(featured)
+    ]
+    chosen = _shares(rated, at, size)
+    top = max((each.trend for each in chosen), default=0.0) or 1.0
     scored = sorted(
-        ((_score(each, trending[each.id] / top, at), each) for each in chosen),
-        key=lambda pair: (-pair[0], pair[1].id),
+        ((_score(each.candidate, each.trend / top, at), each.candidate) for each in chosen),
+        key=lambda pair: (-pair[0], pair[1].id.bytes),
     )
     return Pool(
         at=at,
         featured=tuple(each for _, each in scored),
         scores=tuple(score for score, _ in scored),
+        ids=frozenset(each.id for _, each in scored),
         fill=tuple(sorted(fill, key=_newest_first)[:FILL_SIZE]),
     )
 
@@ -53,35 +65,33 @@ def age_hours(candidate: Candidate, at: datetime) -> float:
     return max(0.0, (at - candidate.sort_at).total_seconds() / 3600)
 
 
-def _shares(candidates: Sequence[Candidate], at: datetime, size: int) -> list[Candidate]:
-    newest = sorted(candidates, key=_newest_first)
+def _shares(rated: Sequence[_Rated], at: datetime, size: int) -> list[_Rated]:
+    newest = sorted(rated, key=lambda each: (-each.born, each.candidate.id.bytes))
+    trending = sorted(newest, key=lambda each: -each.trend)
     hour = int(at.timestamp() // 3600)
-    shares = (
-        (newest, math.ceil(size * FRESH_SHARE)),
-        (
-            sorted(newest, key=lambda each: (-_trend(each, at), each.id)),
-            math.ceil(size * TRENDING_SHARE),
-        ),
-        (sorted(newest, key=lambda each: _draw(each, hour)), size),
-    )
-    chosen: dict[bytes, Candidate] = {}
-    for ordered, share in shares:
-        room = min(size - len(chosen), share)
-        for each in _first(room, (each for each in ordered if each.id.bytes not in chosen)):
-            chosen[each.id.bytes] = each
+    sample = sorted(newest, key=lambda each: _draw(each.candidate, hour))
+    fresh_room, trending_room = math.ceil(size * FRESH_SHARE), math.ceil(size * TRENDING_SHARE)
+    chosen: dict[bytes, _Rated] = {}
+    for ordered, room in ((newest, fresh_room), (trending, trending_room), (sample, size)):
+        until = min(size, len(chosen) + room)
+        for each in ordered:
+            if len(chosen) >= until:
+                break
+            chosen.setdefault(each.candidate.id.bytes, each)
     return list(chosen.values())
 
 
 def _one_of_a_story(candidates: Iterable[Candidate]) -> list[Candidate]:
     best: dict[bytes, Candidate] = {}
-    for each in sorted(candidates, key=lambda each: (-each.engagement, *_newest_first(each))):
-        best.setdefault(each.story.bytes, each)
+    for each in candidates:
+        known = best.setdefault(each.story.bytes, each)
+        if known is not each and _told_better(each, known):
+            best[each.story.bytes] = each
     return list(best.values())
 
 
-def _first(count: int, candidates: Iterator[Candidate]) -> Iterator[Candidate]:
-    for _, each in zip(range(count), candidates, strict=False):
-        yield each
+def _told_better(one: Candidate, other: Candidate) -> bool:
+    return (-one.engagement, *_newest_first(one)) < (-other.engagement, *_newest_first(other))
 
 
 def _trend(candidate: Candidate, at: datetime) -> float:
