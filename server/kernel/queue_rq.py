@@ -101,7 +101,7 @@ class RqQueue(JobQueue):
         return True
 
     def _push(self, task: Task, job_id: str, args: Struct) -> None:
-        retry = Retry(len(task.retry_seconds), list(task.retry_seconds))
+        pauses = list(task.retry_seconds)
         self._queues[task.queue].enqueue_call(
             FUNCTION,
             args=(task.name, msgspec.to_builtins(args)),
@@ -111,7 +111,7 @@ class RqQueue(JobQueue):
             failure_ttl=DEAD_LETTER_SECONDS,
             description=task.name,
             job_id=job_id,
-            retry=retry if task.retry_seconds else None,
+            retry=Retry(len(pauses), pauses) if pauses else None,
             unique=True,
         )
 
