@@ -62,7 +62,7 @@ class FastlaneProtocol(WebSocketsSansIOProtocol):
     write: Callable[[bytes], None]
     _sink: Sink | None = None
     _reader: FrameReader | None = None
-    _early: bytes | None = None  # what came between the upgrade and the endpoint's answer
+    _early: bytes | None = None  # what came before it was known who reads
     _abort: asyncio.TimerHandle | None = None
     _closed: bool = False  # a close frame has gone out
 
@@ -135,13 +135,11 @@ class FastlaneProtocol(WebSocketsSansIOProtocol):
         else:
             super().data_received(data)
 
-    async def receive(self) -> Any:
-        """Serve an app that asks for messages itself as uvicorn does."""
-        if self.handshake_complete and self._early is not None:
-            early, self._early = self._early, None
-            self._read_again()
-            super().data_received(early)
-        return await super().receive()
+    async def send(self, message: Any) -> None:
+        """Send for an app; the endpoint attaches itself in the very step in which it accepts."""
+        await super().send(message)
+        if message["type"] == "websocket.accept":
+            self.loop.call_soon(self._leave_to_uvicorn)
 
     async def run_asgi(self) -> None:
         """Call the app. Where the endpoint has attached itself, its return is not the end."""
@@ -193,6 +191,13 @@ class FastlaneProtocol(WebSocketsSansIOProtocol):
             self._abort_later()
 
     # Inside.
+
+    def _leave_to_uvicorn(self) -> None:
+        early, self._early = self._early, None
+        if early is not None:  # nobody has attached: it is another app's socket
+            self._read_again()
+            if early:
+                super().data_received(early)
 
     def _take(self, opcode: int, payload: bytes) -> None:
         if self._closed:

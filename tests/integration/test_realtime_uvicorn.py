@@ -178,6 +178,17 @@ def test_the_lane_writes_the_tokens_of_nobody_into_the_log(
     assert "s3cret" not in caplog.text
 
 
+UPGRADE = (
+    b"GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+    b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+def masked(text: bytes) -> bytes:
+    return bytes((0x81, 0x80 | len(text), 0, 0, 0, 0)) + text
+
+
 async def deaf(here: Running) -> socket.socket:
     """A client that joins room:1, and then never reads again."""
     host, port = "127.0.0.1", int(here.url.split(":")[2].split("/")[0])
@@ -186,15 +197,9 @@ async def deaf(here: Running) -> socket.socket:
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.settimeout(0)
     await loop.sock_connect(client, (host, port))
-    await loop.sock_sendall(
-        client,
-        b"GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
-        b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-    )
+    await loop.sock_sendall(client, UPGRADE)
     assert b" 101 " in await loop.sock_recv(client, 4096)
-    join = b'["1","1","room:1","phx_join",{}]'
-    await loop.sock_sendall(client, bytes((0x81, 0x80 | len(join), 0, 0, 0, 0)) + join)
+    await loop.sock_sendall(client, masked(b'["1","1","room:1","phx_join",{}]'))
     assert b"phx_reply" in await loop.sock_recv(client, 4096)
     return client
 
@@ -234,24 +239,93 @@ def test_in_the_lane_a_stop_is_not_held_up_by_a_client_that_never_reads() -> Non
     play(story())
 
 
+@asynccontextmanager
+async def hosting(app: Any, **settings: Any) -> AsyncIterator[Running]:
+    """Serve any websocket app by our class."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config: dict[str, Any] = {"ws_per_message_deflate": False, **settings}
+    config |= {"ws": FastlaneProtocol, "lifespan": "off", "log_config": None}
+    server = uvicorn.Server(uvicorn.Config(app, **config))
+    serve = asyncio.create_task(server.serve(sockets=[listener]))
+    here = Running(None, [], server, listener.getsockname()[1])
+    await here.until(lambda: server.started)
+    try:
+        yield here
+    finally:
+        server.should_exit = True
+        await asyncio.wait_for(serve, PATIENCE_S)
+        listener.close()
+
+
 def test_in_the_lane_a_deflated_connection_is_served_by_plain_asgi() -> None:
     async def story() -> None:
-        listener = socket.create_server(("127.0.0.1", 0))
-        async with serving() as (endpoint, told):
-            server = uvicorn.Server(
-                uvicorn.Config(
-                    app_of(endpoint), ws=FastlaneProtocol, lifespan="off", log_config=None
-                )
-            )
-            serve = asyncio.create_task(server.serve(sockets=[listener]))
-            here = Running(endpoint, told, server, listener.getsockname()[1])
-            await here.until(lambda: server.started)
+        async with (
+            serving() as (endpoint, _),
+            hosting(app_of(endpoint), ws_per_message_deflate=True) as here,
+            connect(here.url) as client,
+        ):
+            await joined(client)
+            await endpoint.broadcast("room:1", "news", {"pad": "x" * 1_000})
+            assert json.loads(await client.recv())[3] == "news"
+
+    play(story())
+
+
+def test_in_the_lane_other_websocket_apps_are_served_as_ever() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["type"] == "websocket.connect"
+        if "refuse" in scope["query_string"].decode():
+            raise ValueError("as asked")
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": "hello"})
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": message["text"] * 2})
+
+    async def story() -> None:
+        async with hosting(app) as here:
+            async with connect(here.url) as client:
+                assert await client.recv() == "hello"
+                await client.send("echo")
+                assert await client.recv() == "echoecho"
+                await asyncio.wait_for(await client.ping(), PATIENCE_S)
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(f"{here.url}&refuse")
+            assert refused.value.response.status_code == 500
+            async with connect(here.url) as client:
+                here.server.should_exit = True
+                assert await closing(client) == 1012
+
+    play(story())
+
+
+def test_in_the_lane_what_comes_right_behind_the_upgrade_is_not_lost() -> None:
+    async def story() -> None:
+        async with running(FastlaneProtocol) as here:
+            loop = asyncio.get_running_loop()
+            client = socket.create_connection(("127.0.0.1", int(here.url.split(":")[2][:5])))
+            client.settimeout(0)
+            head = UPGRADE.replace(b"vsn=2.0.0", b"vsn=2.0.0&slow=0.3")
+            await loop.sock_sendall(client, head)
+            await here.until(lambda: bool(here.server.server_state.tasks))
+            await loop.sock_sendall(client, masked(b'["1","1","room:1","phx_join",{}]'))
+            seen = b""
+            while b"phx_reply" not in seen:
+                seen += await asyncio.wait_for(loop.sock_recv(client, 4096), PATIENCE_S)
+            client.close()
+
+    play(story())
+
+
+def test_in_the_lane_pings_are_answered_and_a_goodbye_is_returned() -> None:
+    async def story() -> None:
+        async with running(FastlaneProtocol) as here:
             async with connect(here.url) as client:
                 await joined(client)
-                await endpoint.broadcast("room:1", "news", {"pad": "x" * 1_000})
-                assert json.loads(await client.recv())[3] == "news"
-            server.should_exit = True
-            await serve
-            listener.close()
+                await asyncio.wait_for(await client.ping(b"are you there"), PATIENCE_S)
+                await client.close(4321, "enough")
+                assert (client.close_code, client.close_reason) == (4321, "enough")
+            closed = told_of(here.told, SocketClosed)[0]
+            assert (closed.code, closed.reason) == (4321, "enough")
+            await here.until(lambda: not here.server.server_state.connections)
 
     play(story())
