@@ -90,7 +90,9 @@ def folds(canvas: Canvas, palette: Palette, rng: np.random.Generator) -> None:
         at = first + (last - first) * (0.08 + 0.85 * share + rng.uniform(-0.03, 0.03))
         depth = (along - np.float32(at)) * np.float32(TALL)
         shadow = glow(np.minimum(depth + np.float32(0.004), 0), 0.07) * np.float32(0.42)
-        canvas.paint(palette.ink, np.where(depth < 0, shadow, 0))
+        # What is too faint to be seen is left out, and with it most rows.
+        shadow[(depth >= 0) | (shadow < np.float32(0.004))] = 0
+        canvas.paint(palette.ink, shadow)
         place = share * (len(ramp) - 1)
         step = min(int(place), len(ramp) - 2)
         colour = mix(ramp[step], ramp[step + 1], place - step)

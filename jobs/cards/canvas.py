@@ -25,7 +25,14 @@ class Canvas:
 
     def paint(self, colour: Field, cover: Field) -> None:
         """Lay a colour, or a picture of colours, on what is covered, from 0 to 1."""
-        self.rgb += (colour - self.rgb) * cover[..., None]
+        # Most shapes leave most rows alone, and a row that is left alone costs nothing.
+        rows = np.flatnonzero(cover.any(axis=1))
+        if not rows.size:
+            return
+        touched = slice(int(rows[0]), int(rows[-1]) + 1)
+        part = self.rgb[touched]
+        laid = colour[touched] if colour.ndim > 1 else colour
+        part += (laid - part) * cover[touched][..., None]
 
     def wash(self, top: Colour, bottom: Colour, *, bend: float = 1.0) -> None:
         """Fill all with a gradient from the top to the bottom."""

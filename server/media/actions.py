@@ -14,8 +14,8 @@ from server.media.events import CardChanged
 from server.media.model import MOST_ATTEMPTS, SILENCE, Attempt, Card, Poster, Video
 from server.media.tasks import Posters, Rendering
 
-# Posters of one job: about a second of work.
-BATCH = 16
+# Posters of one job: about a second of work, for embeddings wait in the same queue.
+BATCH = 6
 
 
 class Waiting(Struct, frozen=True):
