@@ -6,10 +6,13 @@ import secrets
 from pathlib import Path
 from typing import IO
 
+from server.embedded.process import wait_until
+
 _PRIVATE_FILE = 0o600
 _PRIVATE_FOLDER = 0o700
 _PASSABLE_FOLDER = 0o711
 _LOG_BYTES = 10 * 1024 * 1024
+_LOOK_SECONDS = 0.5
 
 
 class HomeBusyError(RuntimeError):
@@ -43,16 +46,15 @@ class Home:
 
         """
         file = (self.path / "lock").open("a+", encoding="ascii")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        # Another command may be looking whether somebody holds it, which takes it for a moment.
+        if not wait_until(lambda: _lock(file), _LOOK_SECONDS):
             file.seek(0)
             holder = file.read().strip()
             file.close()
             raise HomeBusyError(
                 f"Lumen is already running on {self.path} (process {holder or 'unknown'}): "
                 "stop it first, or give this one another folder with LUMEN_HOME."
-            ) from None
+            )
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
@@ -95,3 +97,11 @@ class Home:
         if file.exists() and file.stat().st_size > _LOG_BYTES:
             file.replace(file.with_suffix(".log.old"))
         return file
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
