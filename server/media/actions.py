@@ -11,7 +11,7 @@ from server.kernel.database import Db
 from server.kernel.ids import new_id
 from server.media import store
 from server.media.events import CardChanged
-from server.media.model import MOST_ATTEMPTS, SILENCE, Attempt, Card, Poster, Video
+from server.media.model import MOST_ATTEMPTS, PATIENCE, SILENCE, Attempt, Card, Poster, Video
 from server.media.tasks import Posters, Rendering
 
 # Posters of one job: about a second of work, for embeddings wait in the same queue.
@@ -42,14 +42,14 @@ async def reopen(db: Db, ids: Sequence[UUID]) -> None:
 
 async def waiting(db: Db, *, now: datetime, limit: int) -> Waiting:
     """Derive from the cards the jobs that are still to be done, the newest items' first."""
-    posters = await store.waiting(db, of=None, limit=limit)
+    posters = await store.waiting(db, since=now - PATIENCE, limit=limit)
     films = await store.unrendered(db, silent_since=now - SILENCE, limit=limit)
     return Waiting(poster_jobs(posters), [rendering_job(item_id) for item_id in films])
 
 
 async def wanting_posters(db: Db, ids: Sequence[UUID]) -> list[UUID]:
     """Tell which of these items have a card that waits for its poster."""
-    return await store.waiting(db, of=ids, limit=len(ids))
+    return await store.waiting_among(db, ids)
 
 
 async def poster_made(db: Db, poster: Poster) -> bool:

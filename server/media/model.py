@@ -14,6 +14,8 @@ State: TypeAlias = Literal["waiting", "poster", "encoding", "ready", "failed"]
 # An attempt that says nothing for so long is taken to be dead, and another may begin.
 SILENCE = timedelta(seconds=45)
 MOST_ATTEMPTS = 3
+# A poster's first job has so long before a sweep makes another: queued is not lost.
+PATIENCE = timedelta(seconds=40)
 
 
 class Card(Struct, frozen=True, kw_only=True):

@@ -20,7 +20,6 @@ from sqlalchemy import (
     case,
     func,
     select,
-    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
@@ -64,6 +63,7 @@ media = Table(
 )
 
 
+_WAITS = (media.c.state == "waiting") & (media.c.profile == PROFILE)
 _CARD = (media.c.item_id, media.c.state, media.c.poster_key, media.c.video_key)
 
 
@@ -95,16 +95,25 @@ async def cards(db: Db, ids: Sequence[UUID]) -> dict[UUID, Card]:
     return {row.item_id: Card(**row._mapping) for row in rows}  # noqa: SLF001 - a public name
 
 
-async def waiting(db: Db, *, of: Sequence[UUID] | None, limit: int) -> list[UUID]:
-    """Find items whose poster is not drawn, the newest first; of some items only, if given."""
-    among = true() if of is None else _of(of)
+async def waiting(db: Db, *, since: datetime, limit: int) -> list[UUID]:
+    """Find items whose poster was to be drawn for so long, the newest first."""
     rows = await db.execute(
         select(media.c.item_id)
-        .where(media.c.state == "waiting", media.c.profile == PROFILE, among)
+        .where(_WAITS, media.c.updated_at < since)
         .order_by(media.c.item_id.desc())
         .limit(limit)
     )
-    return [row.item_id for row in rows]
+    return list(rows.scalars())
+
+
+async def waiting_among(db: Db, ids: Sequence[UUID]) -> list[UUID]:
+    """Tell of which of these items the poster is still to be drawn, the newest first."""
+    if not ids:
+        return []
+    rows = await db.execute(
+        select(media.c.item_id).where(_WAITS, _of(ids)).order_by(media.c.item_id.desc())
+    )
+    return list(rows.scalars())
 
 
 async def unrendered(db: Db, *, silent_since: datetime, limit: int) -> list[UUID]:
@@ -116,7 +125,7 @@ async def unrendered(db: Db, *, silent_since: datetime, limit: int) -> list[UUID
         .order_by(media.c.item_id.desc())
         .limit(limit)
     )
-    return [row.item_id for row in rows]
+    return list(rows.scalars())
 
 
 async def save_poster(db: Db, poster: Poster, *, state: State) -> State | None:
