@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from realtime.message import Message, Ref, Reply, same_ref
 
+_NAME_LENGTH = 255
+
 
 class Send(Struct, frozen=True):
     """Write this to the client."""
@@ -54,7 +56,7 @@ class _Joined(Struct):
     """One topic of the session, from the join to the last word about it."""
 
     key: int
-    join: Message
+    join: Message  # without its payload, which nobody asks for again
     join_ref: Ref  # what the channel signs with
     replaced: tuple[Ref, ...] = ()  # whose phx_close waits for the answer to this join
     answered: bool = False
@@ -133,8 +135,12 @@ class Session:
             return [_refused(join, None, "unmatched topic")]
         if old is None and len(self._topics) >= self._limit:
             return [_refused(join, join.join_ref, "too many channels joined")]
+        if not (_short(join.topic) and _short(join.join_ref) and _short(join.ref)):
+            return [_refused(join, join.join_ref, "too long a name")]
         self._last_key += 1
-        new = _Joined(self._last_key, join, join.ref if join.join_ref is None else join.join_ref)
+        join_ref = join.ref if join.join_ref is None else join.join_ref
+        kept = Message(join.join_ref, join.ref, join.topic, join.event, None)
+        new = _Joined(self._last_key, kept, join_ref)
         commands: list[Command] = []
         if old is not None:
             self._forget(old)
@@ -156,6 +162,11 @@ class Session:
     def _forget(self, joined: _Joined) -> None:
         del self._topics[joined.join.topic]
         del self._keys[joined.key]
+
+
+def _short(name: Ref) -> bool:
+    """Say whether a name may be kept for as long as the channel is there."""
+    return len(name) <= _NAME_LENGTH if isinstance(name, str) else not isinstance(name, list | dict)
 
 
 def _ok(message: Message) -> Send:

@@ -50,6 +50,13 @@ def session(*joins: Message, limit: int = 1) -> Session:
         # Too many: the refusal echoes the join_ref.
         ([JOIN], more := Message("2", "2", "room:2", "phx_join", {}), [
             answer(more, "error", reason="too many channels joined")]),
+        # What is kept for as long as the channel is there is short.
+        ([], long := Message("1", "1", "room:" + "x" * 251, "phx_join", {}), [
+            answer(long, "error", reason="too long a name")]),
+        ([], long := Message("1" * 256, "1", "room:1", "phx_join", {}), [
+            answer(long, "error", reason="too long a name")]),
+        ([], deep := Message(None, {"a": 1}, "room:1", "phx_join", {}), [
+            answer(deep, "error", reason="too long a name")]),
         # A duplicate join ends the old channel, the limit notwithstanding.
         ([JOIN], AGAIN, [End(1, "duplicate_join"), Start(2, "5", AGAIN)]),
         # A message goes to its channel with an equal join_ref or none at all.
