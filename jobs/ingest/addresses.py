@@ -26,6 +26,9 @@ _GIVEN_OUT = IPv6Network("2000::/3")
 _PROTOCOLS = IPv4Network("192.0.0.0/24")
 
 
+_LOOPBACK_HINT = " In development FETCH_PRIVATE_ADDRESSES=true lets loopback through."
+
+
 class NotPublic(Exception):
     """The name leads to an address that is not of the public network."""
 
@@ -96,5 +99,6 @@ class PinnedBackend(httpcore2.AsyncNetworkBackend):
         addresses = [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
         for address in addresses:
             if not may_fetch(address, private=self._private):
-                raise NotPublic(f"{host} leads to {address}, which is not a public address.")
+                hint = _LOOPBACK_HINT if unwrapped(address).is_loopback else ""
+                raise NotPublic(f"{host} leads to {address}, which is not a public address.{hint}")
         return list(dict.fromkeys(addresses))

@@ -10,7 +10,7 @@ from server.cli import opml
 from server.cli.acting import OPERATOR
 from server.kernel.database import Db
 from server.kernel.services import Services
-from server.sources import TAKE_IN, NewSource, Source, TakeIn
+from server.sources import TAKE_IN, NewSource, Source, TakeIn, Unreadable
 
 _WAIT_SECONDS = 20.0
 _LOOK_SECONDS = 0.25
@@ -26,10 +26,21 @@ class Taken(Struct, frozen=True):
 
 
 async def add_address(services: Services, new: NewSource) -> Source:
-    """Add a feed by its address and wait a moment for its first refresh."""
+    """Add a feed by its address and wait a moment for its first refresh.
+
+    Raises:
+        Unreadable: no feed could be read there; it is not added.
+        SourceExists: it is a source already.
+
+    """
     async with services.write() as db:
         added = await sources.add(db, OPERATOR, new, services.clock.now())
-    return await _after_first_refresh(services, added)
+    asked = await _after_first_refresh(services, added)
+    if asked.last_error is not None and asked.last_success_at is None:
+        async with services.write() as db:
+            await sources.discard(db, OPERATOR, [asked.id])
+        raise Unreadable(f"{asked.url} was not added. {asked.last_error}")
+    return asked
 
 
 async def add_list(services: Services, news: list[NewSource]) -> Taken:

@@ -23,6 +23,10 @@ class SourceExists(Conflict):
     """The address is a source already."""
 
 
+class Unreadable(Malformed):
+    """There is no feed to be read at this address."""
+
+
 class NewSource(Struct, frozen=True, forbid_unknown_fields=True):
     """A source to be added."""
 
