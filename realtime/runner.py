@@ -5,7 +5,6 @@ objects and no tasks.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Literal
@@ -53,7 +52,7 @@ class Runner:
         self._topic = start.join.topic
         self._join_ref = start.join_ref
         self._pattern = pattern
-        self._inbox: deque[_Item] = deque()
+        self._inbox: list[_Item] = []  # a deque would be the largest part of a quiet channel
         self._held: list[Wire | Frame] | None = []  # what follows the answer to the join
         self._open = False  # the join was answered ok
         self._reason: str | None = None  # why it is over
@@ -207,7 +206,7 @@ class Runner:
         if first is not None:
             await first()
         while self._inbox:
-            item = self._inbox.popleft()
+            item = self._inbox.pop(0)
             if isinstance(item, Message):
                 self._doing = "handle_in"
                 await self._handle_in(item)

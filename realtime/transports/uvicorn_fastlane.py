@@ -53,7 +53,21 @@ class _Deaf(FrameReader):
         """Let it go."""
 
 
+class _Nowhere:
+    """Stands for the queue and the event of a connection on which no app waits."""
+
+    def put_nowait(self, event: Any) -> None:
+        """Let it go."""
+
+    def set(self) -> None:
+        """Nobody waits."""
+
+    def clear(self) -> None:
+        """Nobody will."""
+
+
 _DEAF = _Deaf(0, apply_mask)
+_NOWHERE: Any = _Nowhere()
 
 
 class FastlaneProtocol(WebSocketsSansIOProtocol):
@@ -86,8 +100,9 @@ class FastlaneProtocol(WebSocketsSansIOProtocol):
         self._reader = FrameReader(self.config.ws_max_size, apply_mask)
         self.stop_keepalive()  # clients send heartbeats, and the endpoint looks for the silent
         early, self._early = self._early, None
-        # What the upgrade needed is half of a connection's memory.
+        # What the upgrade needed is most of a connection's memory.
         del self.conn, self.request, self.response, self.scope
+        self.queue = self.writable = _NOWHERE
         self._read_again()
         if early:
             self.data_received(early)
