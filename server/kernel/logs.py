@@ -18,6 +18,8 @@ _SECRET = re.compile(
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
 _BEARER = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]+")
 _CREDENTIALS = re.compile(r"(\w+://)[^/\s:@]*:[^/\s@]+@")
+# PostgreSQL repeats the row that it refuses.
+_HASH = re.compile(r"\$(?:argon2\w*|2[aby])\$[^\s,'\")]+")
 STRUCK = "[struck]"
 
 
@@ -33,6 +35,7 @@ def strike(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> Mutabl
 
 def _struck(text: str) -> str:
     text = _CREDENTIALS.sub(rf"\1{STRUCK}@", text)
+    text = _HASH.sub(STRUCK, text)
     return _BEARER.sub(STRUCK, _ADDRESS.sub(STRUCK, text))
 
 

@@ -1,7 +1,9 @@
 """Signing up, in and out, over HTTP as a browser and as a program do it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import io
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from http.cookies import SimpleCookie
 
@@ -10,11 +12,13 @@ import httpx2
 import jwt
 import msgspec
 import pytest
+import structlog
 from sqlalchemy import text
 from starlette.applications import Starlette
 
 from server import auth, users
 from server.kernel.ids import new_id
+from server.kernel.logs import configure
 from server.kernel.problems import Malformed, NotAllowed, NotFound
 from server.kernel.services import Policy, Services
 from server.kernel.signing import key_for
@@ -260,6 +264,49 @@ async def test_signing_up_and_in_is_limited_by_address(client: httpx2.AsyncClien
     wrong = {"login": "user0", "password": "not the one"}
     statuses = [(await client.post("/auth/login", json=wrong)).status_code for _ in range(16)]
     assert statuses == [401] * 15 + [429]
+
+
+@pytest.fixture
+def logged() -> Iterator[Callable[[], str]]:
+    """What is logged as a server logs it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    configure("info", "json")
+    [handler], lines = root.handlers, io.StringIO()
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(lines)
+    yield lines.getvalue
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+async def test_no_password_token_or_address_reaches_the_log(
+    logged: Callable[[], str], client: httpx2.AsyncClient, services: Services
+) -> None:
+    token = (await client.post("/auth/register", json=ADA)).json()["access_token"]
+    kept = [client.cookies.get("refresh", path="/auth"), client.cookies.get("csrf"), token]
+    await client.post("/auth/login", json={"login": ADA["email"], "password": "wrong horse"})
+    await client.get("/auth/me", headers={"authorization": f"Bearer {token}x"})
+    await client.post("/auth/refresh")
+    # The database fails in the middle of a statement that carries both.
+    async with services.database.begin() as db:
+        await db.execute(text("alter table content.users add check (username <> 'grace')"))
+    broken = {"username": "grace", "email": "grace@example.org", "password": "long enough"}
+    assert (await client.post("/auth/register", json=broken)).status_code == 500
+    lines = logged()
+    assert "request_done" in lines
+    assert "request_failed" in lines
+    for secret in (
+        *kept,
+        ADA["password"],
+        "wrong horse",
+        "long enough",
+        "@example.org",
+        "argon2id$",
+    ):
+        assert secret is not None
+        assert secret not in lines
 
 
 async def _session(services: Services) -> auth.Session:

@@ -1,7 +1,10 @@
 """Items as a viewer sees them."""
 
+from typing import Any
+
 import pytest
 from msgspec import UNSET
+from sqlalchemy import event
 
 from server import display, engagement, items
 from server.engagement import NoSuchItem
@@ -44,3 +47,23 @@ async def test_what_is_gone_keeps_its_place_and_says_nothing_else(services: Serv
         assert not shown[kept].retracted
         with pytest.raises(NoSuchItem):
             await display.one(db, VISITOR, gone, services.storage)
+
+
+@pytest.mark.row("D-19")
+async def test_a_page_costs_as_many_reads_as_one_item(services: Services) -> None:
+    async with services.write() as db:
+        people = [await a_user(db, f"writer{n}") for n in range(8)]
+        ids = [await an_item(db, kind="TWEET", author=each) for each in people]
+    statements: list[str] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    event.listen(services.database.engine.sync_engine, "before_cursor_execute", note)
+    counts = []
+    for wanted in (ids[:1], ids):
+        statements.clear()
+        async with services.database.read() as db:
+            await display.show(db, people[0], wanted, services.storage)
+        counts.append(len(statements))
+    assert counts[0] == counts[1] <= 6
