@@ -52,7 +52,10 @@ async def refresh(call: Call[Nothing, Nothing]) -> SignedIn:
     async with services.write() as db:
         session = await actions.refresh(db, services.policy, given, services.clock.now())
     if session is None:
-        raise SessionEnded
+        ended = SessionEnded()
+        # By this cookie the page knows that there is a session to renew.
+        ended.headers["set-cookie"] = _cookie(services.policy, tokens.CSRF_COOKIE, "", "/", 0)
+        raise ended
     return _signed_in(call, session)
 
 

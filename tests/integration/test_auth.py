@@ -133,6 +133,7 @@ async def test_refresh_tokens_rotate_and_a_reused_one_ends_the_family(
     assert (thief.status_code, thief.json()["reason"]) == (401, "session_ended")
     owner = await client.post("/auth/refresh")
     assert (owner.status_code, owner.json()["reason"]) == (401, "session_ended")
+    assert client.cookies.get("csrf") is None
 
 
 async def test_signing_out_takes_the_cookies_back_and_ends_the_session(
