@@ -78,6 +78,10 @@ class Connection:
         self.writer.close(close)
         self.closed(close.code, close.reason)
 
+    def heard(self) -> None:
+        """Take notice that the client is alive, though it said nothing to us."""
+        self._heard = asyncio.get_running_loop().time()
+
     def drain(self) -> None:
         """Take notice that the server is about to stop."""
         self._node.begin_drain()
@@ -162,6 +166,7 @@ class Connection:
         runners, self._runners = self._runners, {}
         for runner in runners.values():
             runner.end("closed")
+        self.fanout.forget(self.writer)
         return True
 
     def _count_malformed(self, reason: str) -> None:

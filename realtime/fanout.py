@@ -135,6 +135,11 @@ class Fanout:
         writer.flush()
         self._dirty.pop(writer, None)
 
+    def forget(self, writer: Writer) -> None:
+        """Let go of what waits for a client that is gone."""
+        self._dirty.pop(writer, None)
+        writer.out.clear()
+
     def _tell_listeners(self, room: _Room, broadcast: Broadcast) -> None:
         for listener in tuple(room.listeners.values()):
             result = guarded_call(listener, broadcast)

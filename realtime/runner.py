@@ -94,7 +94,8 @@ class Runner:
             if self._open and type(self.channel).terminate is not Channel.terminate:
                 self._task = self._owner.spawn(self._run(None))
         elif not self._open:
-            self._task.cancel()  # nothing was promised yet
+            if asyncio.current_task() is not self._task:
+                self._task.cancel()  # nothing was promised yet
         else:
             loop = asyncio.get_running_loop()
             grace = self._owner.limits.shutdown_timeout_s

@@ -50,7 +50,7 @@ class ChannelCrashed(Struct, frozen=True):
     """A callback raised; the channel's client was told, and joins again."""
 
     pattern: str
-    callback: str  # a method of Channel; or "listener" of Endpoint.subscribe, "gap" of on_gap
+    callback: str  # a method of Channel; or "listener", "gap", "deliver" outside channels
     error: BaseException
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 from broadcaster import Broadcast
 
+from realtime.guard import Raised, guarded_call
 from realtime.pubsub.port import Envelope, from_bytes, to_bytes
 from realtime.pubsub.redis_backend import GAP, Pace, SupervisedBackend
-from realtime.telemetry import MalformedReceived, Telemetry
+from realtime.telemetry import ChannelCrashed, MalformedReceived, Telemetry
 
 
 class RedisPubSub:
@@ -81,7 +82,7 @@ class RedisPubSub:
             event = await source.get()
             if event.message is GAP:
                 for _, gap in tuple(self._attached):
-                    gap()
+                    self._call(gap)
             else:
                 for data in event.message:
                     self._deliver(data)
@@ -94,4 +95,10 @@ class RedisPubSub:
             self.telemetry.emit(MalformedReceived("not an envelope, between nodes"))
             return
         for deliver, _ in tuple(self._attached):
-            deliver(envelope)
+            self._call(deliver, envelope)
+
+    def _call(self, function: Callable[..., None], *arguments: Envelope) -> None:
+        """Call what is attached; this task must outlive whatever it raises."""
+        result = guarded_call(function, *arguments)
+        if isinstance(result, Raised):
+            self.telemetry.emit(ChannelCrashed("", "deliver", result.error))

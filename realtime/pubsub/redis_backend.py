@@ -24,6 +24,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from realtime.guard import Raised, guarded
 from realtime.pubsub.port import PublishFailed
 from realtime.telemetry import PublishRefused, PubSubLost, PubSubRestored, Telemetry
 
@@ -97,8 +98,6 @@ class SupervisedBackend(BroadcastBackend):
         await asyncio.gather(*tasks, return_exceptions=True)
         self._supervisor = self._publisher = None
         self._connected.clear()
-        self._refuse(list(self._publishing), "stopped")
-        self._publishing.clear()
         await self._client.aclose()
 
     async def subscribe(self, group: str) -> None:
@@ -157,12 +156,9 @@ class SupervisedBackend(BroadcastBackend):
 
     async def _supervise(self) -> None:
         while True:
-            reason = "closed"
-            try:
-                await self._listen_once()
-            except _Trouble as error:
-                reason = f"{type(error).__name__}: {error}"
-            self._lost(reason)
+            result = await guarded(self._listen_once())
+            error = result.error if isinstance(result, Raised) else EOFError()
+            self._lost(f"{type(error).__name__}: {error}")
             ceiling = min(
                 self._pace.backoff_max_s, self._pace.backoff_min_s * 2 ** min(self._attempts, 20)
             )
@@ -247,7 +243,8 @@ class SupervisedBackend(BroadcastBackend):
                 await self._publish_batch(batch)
         finally:
             self._publisher = None
-            self._refuse(batch, "stopped")
+            self._refuse([*batch, *self._publishing], "stopped")
+            self._publishing.clear()
 
     async def _publish_batch(self, batch: list[tuple[str, bytes, asyncio.Future[None]]]) -> None:
         pipeline = self._client.pipeline(transaction=False)

@@ -20,6 +20,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from realtime.close import Close
 from realtime.transports.frames import (
+    BINARY,
     CLOSE,
     PING,
     PONG,
@@ -117,7 +118,8 @@ class FastlaneProtocol(WebSocketsSansIOProtocol):
             return
         self._notify(close)
         self._closed = True
-        self.write(close_frame(close))
+        if not self.transport.is_closing():
+            self.write(close_frame(close))
         self._abort = self.loop.call_later(grace_s, self.transport.abort)
 
     # What uvicorn asks of it.
@@ -215,18 +217,20 @@ class FastlaneProtocol(WebSocketsSansIOProtocol):
                 super().data_received(early)
 
     def _take(self, opcode: int, payload: bytes) -> None:
-        if self._closed:
-            if opcode == CLOSE:  # the answer to ours
+        if opcode == CLOSE:
+            if self._closed:  # the answer to ours
                 self.transport.close()
-        elif opcode == TEXT:
-            if self._sink is not None:
+            else:
+                self._peer_closes(read_close(payload))
+        elif self._sink is not None:
+            if opcode == TEXT:
                 self._sink.received(read_text(payload))
-        elif opcode == PING:
-            self.write(control(PONG, payload))
-        elif opcode == CLOSE:
-            self._peer_closes(read_close(payload))
-        elif opcode != PONG and self._sink is not None:
-            self._sink.received(payload)
+            elif opcode == BINARY:
+                self._sink.received(payload)
+            else:
+                self._sink.heard()
+                if opcode == PING:
+                    self.write(control(PONG, payload))
 
     def _peer_closes(self, close: Close) -> None:
         self._notify(close)

@@ -25,6 +25,9 @@ class Sink(Protocol):
     def received(self, data: str | bytes) -> None:
         """Take one message."""
 
+    def heard(self) -> None:
+        """Take notice that the client is alive."""
+
     def closed(self, code: int, reason: str = "") -> None:
         """Take notice of the end."""
 

@@ -17,7 +17,14 @@ from realtime.pubsub.local import LocalPubSub
 from realtime.pubsub.port import Envelope, PublishFailed, PubSub, from_bytes, seal, to_bytes
 from realtime.pubsub.redis import RedisPubSub
 from realtime.pubsub.redis_backend import Pace
-from realtime.telemetry import Event, MalformedReceived, PublishRefused, PubSubLost, PubSubRestored
+from realtime.telemetry import (
+    ChannelCrashed,
+    Event,
+    MalformedReceived,
+    PublishRefused,
+    PubSubLost,
+    PubSubRestored,
+)
 
 PATIENCE_S = 20.0
 QUICK = Pace(
@@ -203,6 +210,21 @@ def test_nobody_detached_is_called(make: Make) -> None:
             await node.pubsub.publish(seal("a", "room:1", "two", {}))
             await node.until(lambda: len(node.heard) == 2)
             assert [envelope.event for envelope in extra] == ["one"]
+
+    asyncio.run(story())
+
+
+def test_whoever_is_attached_and_raises_deafens_nobody(redis_server: RedisServer) -> None:
+    def raises(_: Envelope) -> None:
+        raise ValueError("as asked")
+
+    async def story() -> None:
+        async with cluster(lambda: lambda: RedisPubSub(redis_server.url, pace=QUICK), 1) as (node,):
+            node.pubsub.attach(raises, lambda: None)
+            for event in ("one", "two"):
+                await node.pubsub.publish(seal("a", "room:1", event, {}))
+            await node.until(lambda: node.events() == ["one", "two"])
+            assert [type(event) for event in node.told] == [ChannelCrashed] * 2
 
     asyncio.run(story())
 

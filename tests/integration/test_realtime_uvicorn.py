@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
@@ -69,8 +70,18 @@ def ws(request: pytest.FixtureRequest) -> Any:
     return FastlaneProtocol if request.param == "fastlane" else request.param
 
 
-def play(story: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(story)
+Play = Callable[[Coroutine[Any, Any, None]], None]
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def play(request: pytest.FixtureRequest) -> Play:
+    factory = uvloop.new_event_loop if request.param == "uvloop" else asyncio.new_event_loop
+
+    def run(story: Coroutine[Any, Any, None]) -> None:
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(story)
+
+    return run
 
 
 async def joined(client: ClientConnection, topic: str = "room:1") -> None:
@@ -85,7 +96,7 @@ async def closing(client: ClientConnection) -> int:
     return client.close_code
 
 
-def test_a_conversation(ws: Any) -> None:
+def test_a_conversation(ws: Any, play: Play) -> None:
     async def story() -> None:
         async with running(ws) as here, connect(here.url) as client:
             await joined(client)
@@ -107,7 +118,7 @@ def test_a_conversation(ws: Any) -> None:
     play(story())
 
 
-def test_the_way_in_and_out(ws: Any) -> None:
+def test_the_way_in_and_out(ws: Any, play: Play) -> None:
     async def story() -> None:
         async with running(ws) as here:
             token = base64.b64encode(b"secret").decode().rstrip("=")
@@ -128,7 +139,7 @@ def test_the_way_in_and_out(ws: Any) -> None:
     play(story())
 
 
-def test_a_broken_client_is_closed_with_what_it_broke(ws: Any) -> None:
+def test_a_broken_client_is_closed_with_what_it_broke(ws: Any, play: Play) -> None:
     async def story() -> None:
         async with running(ws) as here:
             async with connect(here.url) as client:
@@ -153,7 +164,7 @@ def test_a_broken_client_is_closed_with_what_it_broke(ws: Any) -> None:
     play(story())
 
 
-def test_a_stop_says_1012_to_everyone(ws: Any) -> None:
+def test_a_stop_says_1012_to_everyone(ws: Any, play: Play) -> None:
     async def story() -> None:
         async with running(ws) as here:
             clients = [await connect(here.url) for _ in range(3)]
@@ -166,7 +177,7 @@ def test_a_stop_says_1012_to_everyone(ws: Any) -> None:
 
 
 def test_the_lane_writes_the_tokens_of_nobody_into_the_log(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, play: Play
 ) -> None:
     async def story() -> None:
         async with running(FastlaneProtocol) as here, connect(f"{here.url}&token=s3cret") as client:
@@ -204,7 +215,9 @@ async def deaf(here: Running) -> socket.socket:
     return client
 
 
-def test_in_the_lane_a_client_that_never_reads_cannot_stay_or_hold_up_the_others() -> None:
+def test_in_the_lane_a_client_that_never_reads_cannot_stay_or_hold_up_the_others(
+    play: Play,
+) -> None:
     async def story() -> None:
         limits = {"writer_bytes": 200_000, "close_grace_s": 0.2}
         async with running(FastlaneProtocol, **limits) as here, connect(here.url) as client:
@@ -227,7 +240,26 @@ def test_in_the_lane_a_client_that_never_reads_cannot_stay_or_hold_up_the_others
     play(story())
 
 
-def test_in_the_lane_a_stop_is_not_held_up_by_a_client_that_never_reads() -> None:
+def test_in_the_lane_a_client_that_vanishes_harms_nobody_who_is_sent_the_same(
+    play: Play,
+) -> None:
+    async def story() -> None:
+        async with running(FastlaneProtocol) as here, connect(here.url) as client:
+            await joined(client)
+            for _ in range(20):
+                doomed = await connect(here.url)
+                await joined(doomed)
+                await here.endpoint.broadcast("room:1", "news", {"pad": "x" * 10_000})
+                doomed.transport.abort()
+                await here.endpoint.broadcast("room:1", "news", {})
+            for _ in range(40):
+                assert json.loads(await client.recv())[3] == "news"
+            await here.until(lambda: len(here.endpoint.node.connections) == 1)
+
+    play(story())
+
+
+def test_in_the_lane_a_stop_is_not_held_up_by_a_client_that_never_reads(play: Play) -> None:
     async def story() -> None:
         async with running(FastlaneProtocol, close_grace_s=0.2) as here:
             zombie = await deaf(here)
@@ -257,7 +289,7 @@ async def hosting(app: Any, **settings: Any) -> AsyncIterator[Running]:
         listener.close()
 
 
-def test_in_the_lane_a_deflated_connection_is_served_by_plain_asgi() -> None:
+def test_in_the_lane_a_deflated_connection_is_served_by_plain_asgi(play: Play) -> None:
     async def story() -> None:
         async with (
             serving() as (endpoint, _),
@@ -271,7 +303,7 @@ def test_in_the_lane_a_deflated_connection_is_served_by_plain_asgi() -> None:
     play(story())
 
 
-def test_in_the_lane_other_websocket_apps_are_served_as_ever() -> None:
+def test_in_the_lane_other_websocket_apps_are_served_as_ever(play: Play) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         assert (await receive())["type"] == "websocket.connect"
         if "refuse" in scope["query_string"].decode():
@@ -298,7 +330,7 @@ def test_in_the_lane_other_websocket_apps_are_served_as_ever() -> None:
     play(story())
 
 
-def test_in_the_lane_what_comes_right_behind_the_upgrade_is_not_lost() -> None:
+def test_in_the_lane_what_comes_right_behind_the_upgrade_is_not_lost(play: Play) -> None:
     async def story() -> None:
         async with running(FastlaneProtocol) as here:
             loop = asyncio.get_running_loop()
@@ -316,7 +348,7 @@ def test_in_the_lane_what_comes_right_behind_the_upgrade_is_not_lost() -> None:
     play(story())
 
 
-def test_in_the_lane_pings_are_answered_and_a_goodbye_is_returned() -> None:
+def test_in_the_lane_pings_are_answered_and_a_goodbye_is_returned(play: Play) -> None:
     async def story() -> None:
         async with running(FastlaneProtocol) as here:
             async with connect(here.url) as client:

@@ -168,6 +168,17 @@ async def test_flushing_one_client_at_once() -> None:
     assert other.bytes() == framed([("t", "1")])
 
 
+async def test_what_waits_for_a_client_that_is_gone_is_let_go() -> None:
+    fanout, paper = Fanout(Telemetry(), slice_sockets=1000), Paper()
+    member = fanout.new_member()
+    fanout.enter("t", member, paper)
+    fanout.deliver(frame("t", "1"))
+    fanout.part("t", member, paper)
+    fanout.forget(paper)
+    await tick(3)
+    assert paper.writes == []
+
+
 async def test_listeners_are_called_in_place_and_may_stop() -> None:
     fanout = Fanout(Telemetry(), slice_sockets=1000)
     heard: list[Any] = []
