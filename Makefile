@@ -76,6 +76,7 @@ $(STAMPS)/run: requirements.lock | $(STAMPS)/venv
 
 $(STAMPS)/project: pyproject.toml | $(STAMPS)/run
 	@$(PIP) --no-deps -e .
+	@$(PY) -m compileall -q realtime server jobs migrations
 	@touch $@
 
 $(STAMPS)/dev: requirements-dev.lock $(STAMPS)/run $(STAMPS)/project
