@@ -18,6 +18,8 @@ from jobs.cards.palette import Palette, palette_for
 MARGIN = 24
 _POSTER_BYTES = 80_000
 _QUALITIES = (84, 76, 66, 54, 40)
+_PICTURE_SIZE = (540, 960)
+_PICTURE_QUALITY = 76
 
 
 class Design(Struct, frozen=True):
@@ -70,9 +72,28 @@ def design(card: CardText) -> Design:
     return Design(art.draw(palette, dice, style), layout, captions, frames, palette)
 
 
-def poster(card: CardText) -> bytes:
-    """Draw the poster of a card, which is the first frame of its film, as a JPEG."""
+class Drawn(Struct, frozen=True):
+    """The still pictures of a card, as JPEG."""
+
+    # The first frame of the film.
+    poster: bytes
+    # The same without words, smaller, for pages that set the words themselves.
+    picture: bytes
+
+
+def posters(card: CardText) -> Drawn:
+    """Draw the still pictures of a card."""
     decided = design(card)
+    return Drawn(_poster(decided), _picture(decided))
+
+
+def _picture(decided: Design) -> bytes:
+    whole = Image.fromarray(decided.picture)
+    small = whole.resize(_PICTURE_SIZE, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return _jpeg(small, _PICTURE_QUALITY)
+
+
+def _poster(decided: Design) -> bytes:
     picture = Image.fromarray(decided.picture).convert("RGBA")
     picture.alpha_composite(decided.layout.plate)
     if decided.captions:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from jobs.cards.design import poster
+from jobs.cards.design import posters
 from jobs.cards.model import POSTER_MIME, CardText, poster_key
 from jobs.cards.texts import wanted
 from jobs.runtime import job
@@ -35,6 +35,8 @@ async def _stored(services: Services, card: CardText) -> str:
     """Give the poster's key in the storage, where it is put if it is not there yet."""
     key = poster_key(card.digest)
     if not await services.storage.exists(key):
-        jpeg = await asyncio.to_thread(poster, card)
-        await services.storage.put(key, jpeg, mime=POSTER_MIME)
+        drawn = await asyncio.to_thread(posters, card)
+        # The poster comes last: where it is, all of it is.
+        await services.storage.put(media.picture_of(key), drawn.picture, mime=POSTER_MIME)
+        await services.storage.put(key, drawn.poster, mime=POSTER_MIME)
     return key

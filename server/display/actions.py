@@ -87,7 +87,7 @@ def _item(item: StoredItem, read: _Read, storage: Storage, *, whole: bool) -> It
         original_url=item.url,
         media_url=_film(item, card, storage) if card is not None and ready else None,
         poster_url=storage.url(card.poster_key) if card and card.poster_key else None,
-        image_url=item.image_url,
+        image_url=item.image_url or _picture(card, storage),
         duration_sec=card.duration_sec if card is not None and ready else None,
         embedding_id=f"{EMBEDDING_MODEL}:{item.id}",
         published_at=item.published_at,
@@ -104,6 +104,11 @@ def _item(item: StoredItem, read: _Read, storage: Storage, *, whole: bool) -> It
 
 def _mine(flag: bool, read: _Read) -> bool | UnsetType:  # noqa: FBT001 - the flag is the subject
     return flag if read.signed_in else UNSET
+
+
+def _picture(card: Card | None, storage: Storage) -> str | None:
+    # An item that brought no picture has that of its card.
+    return storage.url(card.picture_key) if card is not None and card.picture_key else None
 
 
 def _film(item: StoredItem, card: Card, storage: Storage) -> str | None:

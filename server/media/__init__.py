@@ -14,7 +14,7 @@ from server.media.actions import (
     waiting,
     wanting_posters,
 )
-from server.media.model import PROFILE, Attempt, Card, Poster, State, Video
+from server.media.model import PROFILE, Attempt, Card, Poster, State, Video, picture_of
 from server.media.tasks import POSTERS, RENDER, Posters, Rendering
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "film_made",
     "forget",
     "note_progress",
+    "picture_of",
     "poster_made",
     "set_aside",
     "waiting",

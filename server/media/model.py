@@ -27,6 +27,17 @@ class Card(Struct, frozen=True, kw_only=True):
     video_key: str | None = None
     duration_sec: float | None = None
 
+    @property
+    def picture_key(self) -> str | None:
+        """The poster's picture without its words; it is stored before the poster is told of."""
+        return None if self.poster_key is None else picture_of(self.poster_key)
+
+
+def picture_of(poster_key: str) -> str:
+    """Name the picture without words that lies beside a poster."""
+    stem, dot, suffix = poster_key.rpartition(".")
+    return f"{stem}-art{dot}{suffix}"
+
 
 class Poster(Struct, frozen=True, kw_only=True):
     """A poster that was stored, and what it was made from."""

@@ -15,7 +15,7 @@ from uuid import UUID
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from jobs.cards.design import poster
+from jobs.cards.design import posters
 from jobs.cards.model import CardText
 from jobs.cards.studio import rendered
 from tests.bench.machine import Machine
@@ -49,7 +49,7 @@ async def film(number: int) -> tuple[float, float, int]:
 
 def bench(count: int) -> None:
     with Machine("posters") as machine:
-        sizes = [len(poster(card(number))) for number in range(count)]
+        sizes = [len(posters(card(number)).poster) for number in range(count)]
     machine.row(
         each_ms=round(machine.cpu_seconds / count * 1000),
         a_second=round(count / machine.wall_seconds, 1),

@@ -100,6 +100,8 @@ async def test_a_poster_is_drawn_once(services: Services) -> None:
     jpeg = await services.storage.get(card.poster_key)
     assert len(jpeg) <= 80_000
     assert Image.open(BytesIO(jpeg)).size == (720, 1280)
+    assert card.picture_key is not None
+    assert await services.storage.exists(card.picture_key)
     await draw_posters(services, media.Posters([item_id]))
     assert await told(services) == ["poster"]
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from jobs.cards import art, layouts
-from jobs.cards.design import design, poster
+from jobs.cards.design import design, posters
 from jobs.cards.model import CardText, film_key, poster_key
 from jobs.cards.palette import palette_for
 from server.kernel.storage import checked
@@ -22,11 +22,18 @@ def card(number: int = 1, **more: str | None) -> CardText:
 
 
 def test_the_same_card_is_the_same_poster() -> None:
-    assert poster(card()) == poster(card())
+    assert posters(card()) == posters(card())
+
+
+def test_beside_the_poster_lies_its_picture_without_words() -> None:
+    drawn = posters(card())
+    assert Image.open(BytesIO(drawn.picture)).size == (540, 960)
+    assert len(drawn.picture) < len(drawn.poster)
+    assert posters(card(title="Sun", body="It shone.")).picture == drawn.picture
 
 
 def test_another_item_is_another_poster() -> None:
-    assert poster(card(1)) != poster(card(2))
+    assert posters(card(1)) != posters(card(2))
 
 
 def test_anything_that_is_seen_makes_another_key() -> None:
@@ -60,7 +67,7 @@ def test_keys_are_keys() -> None:
     ],
 )
 def test_any_text_gives_a_poster_of_the_right_size(more: dict[str, str | None]) -> None:
-    jpeg = poster(card(3, **more))
+    jpeg = posters(card(3, **more)).poster
     assert len(jpeg) <= 80_000
     assert Image.open(BytesIO(jpeg)).size == (720, 1280)
 
