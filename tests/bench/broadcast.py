@@ -3,7 +3,8 @@
     python -m tests.bench.broadcast [ROUNDS]
 
 Server on one core, load on another, rounds interleaved, medians. "per CPU s" is deliveries (or
-answers) for each second of the server's CPU; the ratio is to the floor of the same run.
+answers) for each second of the server's CPU; the ratio is to the floor of the same run; "idle"
+is the share of the time in which the load generator waited for our server.
 """
 
 import json
@@ -54,7 +55,7 @@ def main(rounds: int = 3) -> None:
     with tempfile.TemporaryDirectory() as folder:
         floor, loadgen = (build(compiler, name, Path(folder)) for name in ("floor", "loadgen"))
         print(f"broadcast cost · {revision()} · medians of {rounds}, interleaved")
-        print(f"{'':46}{'ours':>12}{'floor':>12}{'ratio':>8}{'p50 ms':>9}{'p99 ms':>9}")
+        print(f"{'':46}{'ours':>12}{'floor':>12}{'ratio':>8}{'p50 ms':>9}{'p99 ms':>9}{'idle':>7}")
         for row in ROWS:
             ours, theirs = [], []
             for _ in range(rounds):
@@ -70,8 +71,11 @@ def main(rounds: int = 3) -> None:
 def print_row(title: str, ours: list[Any], theirs: list[Any]) -> None:
     """Print one row of medians."""
     mine, floor = (statistics.median(map(per_cpu_second, runs)) for runs in (ours, theirs))
-    p50, p99 = (statistics.median(run[key] for run in ours) for key in ("p50_ms", "p99_ms"))
-    print(f"{title:46}{mine:12,.0f}{floor:12,.0f}{mine / floor:8.2f}{p50:9.2f}{p99:9.2f}")
+    p50, p99, idle = (
+        statistics.median(run[key] for run in ours) for key in ("p50_ms", "p99_ms", "load_idle")
+    )
+    columns = f"{mine:12,.0f}{floor:12,.0f}{mine / floor:8.2f}{p50:9.2f}{p99:9.2f}{idle:7.0%}"
+    print(f"{title:46}{columns}")
 
 
 def per_cpu_second(run: dict[str, Any]) -> float:

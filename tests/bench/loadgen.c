@@ -9,7 +9,8 @@
  *   MODE idle:   connect and join only.
  *   names: clients=1000 window=8 pubs=1 bytes=200 warm_ms=500 run_ms=3000
  *
- * Prints one JSON object. Times are in ms. "complete" is from a shout to the last client's having
+ * Prints one JSON object; "load_idle" is the share of the time in which this program had nothing
+ * to do. Times are in ms. "complete" is from a shout to the last client's having
  * read it. CPU seconds are the server's own, from /proc.
  */
 #define _GNU_SOURCE
@@ -47,6 +48,7 @@ static long joined, gone;
 static char padding[65536];
 
 static int measuring;
+static uint64_t idle_ns; /* spent in looking and finding nothing */
 static uint64_t sent_shouts, done_shouts, deliveries, reads;
 static uint64_t started_at[SHOUTS];
 static long received_by[SHOUTS];
@@ -226,7 +228,9 @@ static void on_readable(Client *client) {
 
 static void poll_once(int wait_ms) {
     struct epoll_event events[512];
+    uint64_t looked = now_ns();
     int ready = epoll_wait(poller, events, 512, wait_ms);
+    if (measuring && ready == 0) idle_ns += now_ns() - looked;
     for (int i = 0; i < ready; i++) {
         Client *client = &all[events[i].data.u32];
         if (client->state == CONNECTING) {
@@ -321,21 +325,18 @@ int main(int count, char **words) {
         for (long i = 0; i < clients; i++) say(&all[i], "ping", now_ns());
     run_until(now_ns() + (uint64_t)warm_ms * 1000000u);
     double cpu = server_cpu();
-    struct rusage before, after;
-    getrusage(RUSAGE_SELF, &before);
     uint64_t from = now_ns();
     measuring = 1;
     run_until(from + (uint64_t)run_ms * 1000000u);
     measuring = 0;
     double wall = (double)(now_ns() - from) / 1e9;
     cpu = server_cpu() - cpu;
-    getrusage(RUSAGE_SELF, &after);
     qsort(samples, sample_count, sizeof *samples, by_size);
     printf("{\"joined\":%ld,\"gone\":%ld,\"connect_s\":%.3f,\"connect_cpu_s\":%.3f,\"kib_each\":%.2f,"
            "\"wall_s\":%.3f,\"cpu_s\":%.3f,\"deliveries\":%llu,\"frames_per_read\":%.2f,"
-           "\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n",
+           "\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"load_idle\":%.2f}\n",
            joined, gone, connect_s, connect_cpu, kib / (double)clients, wall, cpu,
            (unsigned long long)deliveries, reads ? (double)deliveries / (double)reads : 0.0,
-           quantile(0.5), quantile(0.99));
+           quantile(0.5), quantile(0.99), wall > 0 ? (double)idle_ns / 1e9 / wall : 0.0);
     return gone ? 4 : 0;
 }
