@@ -21,7 +21,7 @@ VERSION = "18"
 _START_SECONDS = 300.0  # after a crash it replays its log before it answers
 _STOP_SECONDS = 15.0
 _PORT_ATTEMPTS = 5
-_ENVIRON = {"LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath}
+_ENVIRON = {"LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath, "PGCONNECT_TIMEOUT": "10"}
 _SETTINGS = {
     "listen_addresses": ports.LOOPBACK,
     "unix_socket_directories": "",  # a deep folder would not fit into a socket's 107 bytes
@@ -76,6 +76,7 @@ class PostgresServer:
             return
         # A start that is killed here leaves a draft, never a folder that only looks finished.
         draft = self._home.folder("postgres.new")
+        process.end_leftovers(draft, "postgres", signal.SIGKILL, _STOP_SECONDS)
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
         identity = choose(draft, postgres_binary("initdb"))
