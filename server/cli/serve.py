@@ -48,7 +48,9 @@ def run(settings: Settings, host: str, port: int) -> None:
 
     from realtime.transports.uvicorn_fastlane import FastlaneProtocol
     from server.app import create_app
+    from server.kernel import logs
 
+    logs.configure(settings.log_level, settings.log_format)
     config = uvicorn.Config(
         create_app(settings),
         host=host,
