@@ -104,6 +104,14 @@ class Connection:
         elif now - self._heard >= self.limits.idle_timeout_s:
             self.close(IDLE)
 
+    def channels(self) -> int:
+        """Return how many channels the client has joined."""
+        return len(self._session)
+
+    def waiting(self) -> int:
+        """Return how many bytes the client has not taken."""
+        return self.writer.waiting()
+
     # What its channels ask of it (runner.Owner).
 
     def encode(self, message: Message | Reply) -> Wire:

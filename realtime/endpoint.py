@@ -11,7 +11,7 @@ from realtime.guard import Raised, guarded_call
 from realtime.handshake import CheckOrigin
 from realtime.limits import Limits
 from realtime.message import pack
-from realtime.node import Node
+from realtime.node import Measures, Node
 from realtime.pubsub.port import Envelope, PubSub, seal
 from realtime.serializer import check_names
 from realtime.socket import ConnectInfo, Socket
@@ -118,6 +118,10 @@ class Endpoint:
     async def drain(self, *, batch: int = 200, pause_s: float = 0.25) -> None:
         """Send everyone away with 1012, a batch at a time."""
         await self.node.drain(batch=batch, pause_s=pause_s)
+
+    def measure(self) -> Measures:
+        """Count sockets, channels, topics and what waits for slow clients: for gauges."""
+        return self.node.measure()
 
     def _deliver(self, envelope: Envelope) -> None:
         if envelope.event == DISCONNECT and envelope.topic in self.node.by_id:

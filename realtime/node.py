@@ -5,6 +5,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from itertools import islice
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from realtime.close import DISCONNECTED, RESTARTING, Close
 from realtime.fanout import Fanout
 from realtime.handshake import CheckOrigin
@@ -24,6 +26,23 @@ class Closable(Protocol):
 
     def check(self, now: float) -> None:
         """Close if the client has gone silent or stopped reading."""
+
+    def channels(self) -> int:
+        """Return how many channels the client has joined."""
+
+    def waiting(self) -> int:
+        """Return how many bytes the client has not taken."""
+
+
+class Measures(Struct, frozen=True):
+    """What there is on a node at one moment."""
+
+    sockets: int
+    channels: int
+    topics: int
+    tasks: int
+    waiting_bytes: int
+    largest_waiting_bytes: int  # of one socket
 
 
 class Node:
@@ -117,6 +136,18 @@ class Node:
         """Start to send everyone away, once."""
         if self.draining is None:
             self.draining = self.spawn(self.drain(batch=200, pause_s=0.25))
+
+    def measure(self) -> Measures:
+        """Count what there is; it looks at every connection, so not many times a second."""
+        waiting = [connection.waiting() for connection in self.connections]
+        return Measures(
+            sockets=len(waiting),
+            channels=sum(connection.channels() for connection in self.connections),
+            topics=len(self.fanout),
+            tasks=len(self._tasks),
+            waiting_bytes=sum(waiting),
+            largest_waiting_bytes=max(waiting, default=0),
+        )
 
     async def settle(self, within_s: float) -> None:
         """Wait for what is still running; cancel what takes too long."""

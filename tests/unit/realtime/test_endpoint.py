@@ -8,6 +8,7 @@ import pytest
 from msgspec import Raw, Struct
 
 from realtime import Broadcast, Endpoint, LocalPubSub, Publisher, PublishFailed
+from realtime.node import Measures
 from realtime.pubsub.port import Envelope
 from realtime.telemetry import ChannelCrashed, Event, PubSubLost, SocketClosed, Telemetry
 from realtime.testing import connect
@@ -126,6 +127,18 @@ async def test_what_the_pub_sub_tells_the_endpoint_tells() -> None:
         pubsub.telemetry.emit(PubSubLost("as asked"))
     pubsub.telemetry.emit(PubSubLost("after the end"))
     assert told == [PubSubLost("as asked")]
+
+
+async def test_what_there_is_can_be_counted() -> None:
+    async with serving() as (endpoint, _):
+        assert endpoint.measure() == Measures(0, 0, 0, 0, 0, 0)
+        one, other = await connect(endpoint), await connect(endpoint)
+        for topic in ("room:1", "room:2"):
+            await one.join(topic)
+        await other.join("room:1")
+        other.push("room:1", "wait")
+        await asyncio.sleep(0.1)
+        assert endpoint.measure() == Measures(2, 3, 2, 1, 0, 0)
 
 
 async def test_draining_sends_everyone_away_in_batches() -> None:
