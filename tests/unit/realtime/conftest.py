@@ -3,8 +3,13 @@
 import inspect
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from realtime.testing import run
+
+# A slow machine proves nothing.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.hookimpl(tryfirst=True)
