@@ -54,7 +54,11 @@ def part(body: str, width: int) -> list[Block]:
     """Part a text where sentences end, as far as they fit; what is too much is left out."""
     letters = font("Medium", SIZE)
     parts: list[list[str]] = []
-    for sentence in _sentences(body):
+    sentences = _sentences(body)
+    if len(sentences) > 1 and len(wrapped(body, letters.getlength, width)) <= LINES:
+        # One caption would hold it all, and nothing would move.
+        return [_block(wrapped(half, letters.getlength, width)) for half in _halves(sentences)]
+    for sentence in sentences:
         joined = wrapped(
             " ".join([*(parts[-1] if parts else []), sentence]), letters.getlength, width
         )
@@ -65,7 +69,7 @@ def part(body: str, width: int) -> list[Block]:
         parts += [lines[at : at + LINES] for at in range(0, len(lines), LINES)]
         if len(parts) > MOST:
             break
-    blocks = [Block(tuple(lines), letters, round(SIZE * LEADING)) for lines in parts]
+    blocks = [_block(lines) for lines in parts]
     most = _readable(blocks)
     if len(blocks) <= most:
         return blocks
@@ -74,6 +78,20 @@ def part(body: str, width: int) -> list[Block]:
         return blocks[:most]
     more = Block((*last.lines, ""), last.font, last.leading)
     return [*blocks[: most - 1], cut(more, len(last.lines), width)]
+
+
+def _block(lines: list[str]) -> Block:
+    return Block(tuple(lines), font("Medium", SIZE), round(SIZE * LEADING))
+
+
+def _halves(sentences: list[str]) -> list[str]:
+    """Part sentences in two where the halves are most alike in length."""
+    ways = [[" ".join(sentences[:at]), " ".join(sentences[at:])] for at in range(1, len(sentences))]
+    return min(ways, key=_unevenness)
+
+
+def _unevenness(halves: list[str]) -> int:
+    return abs(len(halves[0]) - len(halves[1]))
 
 
 def _readable(blocks: list[Block]) -> int:

@@ -36,12 +36,25 @@ class Engine(Protocol):
         ...
 
 
+class NoEngine(RuntimeError):
+    """The engine that was chosen is not installed."""
+
+
 def open_engine(kind: Literal["onnx", "torch"], models: Path) -> Engine:
-    """Load an engine; `models` is the folder in which built graphs are kept."""
+    """Load an engine; `models` is the folder in which built graphs are kept.
+
+    Raises:
+        NoEngine: what it needs is not installed; the sentence says what.
+
+    """
     # Each engine is loaded only where it is chosen: one needs torch, which may not be installed.
     if kind == "torch":
-        from jobs.embed.torch_engine import TorchEngine  # noqa: PLC0415 - optional extra
-
+        try:
+            from jobs.embed.torch_engine import TorchEngine  # noqa: PLC0415 - optional extra
+        except ModuleNotFoundError as error:
+            raise NoEngine(
+                f"EMBEDDING_ENGINE=torch needs {error.name}: install the extra `reference`."
+            ) from error
         return TorchEngine()
     from jobs.embed.onnx_engine import OnnxEngine  # noqa: PLC0415 - loads a runtime of 40 MB
 

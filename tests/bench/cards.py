@@ -1,6 +1,6 @@
 """How fast posters are drawn and cards rendered, in the processes that do it.
 
-Run as `python tests/bench/cards.py [COUNT]`. A film is timed from order to verified file, with
+Run as `python -m tests.bench.cards [COUNT]`. A film is timed from order to verified file, with
 the start of its process; the CPU seconds are the children's, and the idle share is the machine's
 while it ran, without which the wall time says little.
 """
@@ -10,10 +10,7 @@ import resource
 import statistics
 import sys
 import time
-from pathlib import Path
 from uuid import UUID
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from jobs.cards.design import posters
 from jobs.cards.model import CardText

@@ -1,11 +1,9 @@
-"""How fast texts become vectors, on one thread: `python tests/bench/embed.py [onnx|torch]`."""
+"""How fast texts become vectors, on one thread: `python -m tests.bench.embed [onnx|torch]`."""
 
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from jobs.embed.build import built_graph
 from jobs.embed.engine import open_engine

@@ -22,7 +22,16 @@ def test_parts_end_where_sentences_end() -> None:
 
 
 def test_short_sentences_share_a_caption() -> None:
-    assert words("It rang. All heard it.") == ["It rang. All heard it."]
+    told = words(f"It rang. All heard it. {SENTENCE} {SENTENCE}")
+    assert told[0] == f"It rang. All heard it. {SENTENCE}"
+
+
+def test_what_one_caption_would_hold_is_told_in_two() -> None:
+    assert words("It rang. It stopped. All had heard it.") == [
+        "It rang. It stopped.",
+        "All had heard it.",
+    ]
+    assert words("It rang.") == ["It rang."]
 
 
 def test_a_closing_quotation_mark_belongs_to_its_sentence() -> None:

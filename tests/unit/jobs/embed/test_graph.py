@@ -1,6 +1,7 @@
 """The graph that is built from weights, at the size of a toy, against the same sums in NumPy."""
 
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import onnxruntime
 import pytest
 
 from jobs.embed import build as building
+from jobs.embed.engine import NoEngine, open_engine
 from jobs.embed.graph import Shape, build
 from jobs.embed.job import text_of
 
@@ -121,3 +123,12 @@ def test_a_graph_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 )
 def test_what_is_embedded_of_an_item(title: str | None, body: str, text: str) -> None:
     assert text_of(title, body) == text
+
+
+def test_an_engine_that_is_not_installed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "jobs.embed.torch_engine", raising=False)
+    with pytest.raises(NoEngine, match="needs torch: install the extra `reference`"):
+        open_engine("torch", tmp_path)
