@@ -30,12 +30,12 @@ class Impression(Struct, frozen=True):
     seq: int
 
 
-# The columns are the fields of a candidate, in their order.
+# The columns are the fields of a candidate, in their order. Every `limit` that looks needless keeps
+# the planner to the index: without them it reads whole tables into a hash.
 _NEWEST = text(
     f"""
-    select i.id, i.kind, coalesce(i.source_id, i.author_id, i.id)::text as maker, i.story_id,
-      i.category, i.sort_at, coalesce(({_WEIGHED}), 0)::float8 as engagement,
-      case when i.kind = 'COMMENT' then i.target_id end as thread
+    select i.id, i.kind, i.maker, i.story_id, i.category, i.sort_at,
+      coalesce(c.engagement, 0)::float8 as engagement, i.thread
     from unnest(cast(:kinds as text[]), cast(:most as int[])) as wanted(kind, most)
     cross join lateral (
       select e.item_id
@@ -44,8 +44,16 @@ _NEWEST = text(
       order by e.sort_at desc
       limit wanted.most
     ) newest
-    join content.items i on i.id = newest.item_id and i.state = 'live'
-    left join engage.item_counters c on c.item_id = i.id
+    cross join lateral (
+      select i.id, i.kind, coalesce(i.source_id, i.author_id, i.id)::text as maker, i.story_id,
+        i.category, i.sort_at, case when i.kind = 'COMMENT' then i.target_id end as thread
+      from content.items i
+      where i.id = newest.item_id and i.state = 'live'
+      limit 1
+    ) i
+    left join lateral (
+      select {_WEIGHED} as engagement from engage.item_counters c where c.item_id = i.id limit 1
+    ) c on true
     """  # noqa: S608 - of constants
 )
 
@@ -64,13 +72,19 @@ async def newest(db: Db, most: dict[str, int], floor: UUID) -> list[Candidate]:
     return [Candidate(*row) for row in rows]
 
 
+# Walks the items from the newest on and stops at the limit: the aggregate keeps it from beginning
+# with all media there are.
 _CARDS = text(
     """
-    select i.id, bool_or(m.state = 'ready') as ready
+    select i.id, card.ready
     from content.items i
-    join content.media m on m.item_id = i.id and m.state in ('poster', 'encoding', 'ready')
+    cross join lateral (
+      select bool_or(m.state = 'ready') as ready
+      from content.media m
+      where m.item_id = i.id and m.state in ('poster', 'encoding', 'ready')
+      having count(*) > 0
+    ) card
     where i.state = 'live' and i.id >= :floor
-    group by i.id, i.sort_at
     order by i.sort_at desc, i.id desc
     limit :most
     """
