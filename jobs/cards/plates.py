@@ -31,10 +31,6 @@ class Sheet:
         share = np.clip((np.float32(y + reach) - self._y) / np.float32(reach), 0, 1)
         self._raise(_eased(share) * np.float32(strength))
 
-    def shade_all(self, strength: float) -> None:
-        """Darken everything."""
-        self._raise(np.float32(strength))
-
     def slant(self, y: float, rise: float, colour: Colour, edge: Colour) -> None:
         """Cover what is below a slanting line, with a stripe of another colour along it."""
         depth = np.float32(y) + np.float32(rise) * (np.float32(0.5) - self._x / WIDTH) - self._y

