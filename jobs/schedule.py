@@ -62,7 +62,8 @@ async def draw_cards(services: Services) -> None:
     """Queue the posters and films that cards wait for."""
     async with services.database.read() as db:
         waiting = await media.waiting(db, now=services.clock.now(), limit=MOST_OF_A_SWEEP)
-    await services.queue.enqueue_many(media.POSTERS, waiting.posters)
+    if await _has_nothing_waiting(services, media.POSTERS.queue):
+        await services.queue.enqueue_many(media.POSTERS, waiting.posters)
     await services.queue.enqueue_many(media.RENDER, waiting.renderings)
 
 
@@ -126,7 +127,17 @@ async def _books(redis_url: str) -> AsyncIterator[tuple[Every, ...]]:
         registries.close()
 
 
+async def _has_nothing_waiting(services: Services, queue: str) -> bool:
+    """Whether a queue is empty: what waits in batches is not to be queued again in other batches.
+
+    What was lost in a queue that is full waits until it is not; so a backlog cannot feed itself.
+    """
+    return (await services.queue.depths())[queue].waiting == 0
+
+
 async def _embed(services: Services, back: timedelta) -> None:
+    if not await _has_nothing_waiting(services, items.EMBED.queue):
+        return
     async with services.database.read() as db:
         lacking = await items.missing_embeddings(
             db, MODEL, services.clock.now(), back=back, most=MOST_OF_A_SWEEP

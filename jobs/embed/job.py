@@ -21,7 +21,7 @@ _one_at_a_time = threading.Lock()
 async def embed(services: Services, args: items.EmbedItems) -> None:
     """Store the vectors of items, all of them or none; those that are gone are left out."""
     async with services.database.read() as db:
-        texts = await items.texts_to_embed(db, args.ids)
+        texts = await items.texts_to_embed(db, MODEL, args.ids)
     if not texts:
         return
     vectors = await asyncio.to_thread(

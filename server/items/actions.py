@@ -86,9 +86,9 @@ async def save_embeddings(db: Db, model: str, given: Sequence[Embedding]) -> lis
     return saved
 
 
-async def texts_to_embed(db: Db, ids: Collection[UUID]) -> list[TextToEmbed]:
-    """Read what the embeddings of live items are computed from."""
-    return await embeddings.texts(db, ids)
+async def texts_to_embed(db: Db, model: str, ids: Collection[UUID]) -> list[TextToEmbed]:
+    """Read what is embedded of items that are live and lack it, so that no work is done twice."""
+    return await embeddings.texts(db, model, ids)
 
 
 async def missing_embeddings(

@@ -69,11 +69,16 @@ _MISSING = text(
 )
 
 
-async def texts(db: Db, ids: Collection[UUID]) -> list[TextToEmbed]:
-    """Read what the embeddings of live items are computed from."""
+async def texts(db: Db, model: str, ids: Collection[UUID]) -> list[TextToEmbed]:
+    """Read what is embedded of items that are live and lack it; an edit has removed the old."""
+    there = (
+        select(item_embeddings.c.item_id)
+        .where(item_embeddings.c.item_id == items.c.id, item_embeddings.c.model == model)
+        .exists()
+    )
     rows = await db.execute(
         select(*(items.c[name] for name in TextToEmbed.__struct_fields__))
-        .where(items.c.id == any_of(ids), items.c.state == "live")
+        .where(items.c.id == any_of(ids), items.c.state == "live", ~there)
         .order_by(items.c.id)
     )
     return [TextToEmbed(**row) for row in rows.mappings()]

@@ -104,7 +104,7 @@ async def test_an_embedding_of_the_text_before_an_edit_is_not_kept(
 ) -> None:
     stored = await take_in(database, source, entry("a"))
     async with database.begin() as db:
-        (before,) = await items.texts_to_embed(db, stored.new)
+        (before,) = await items.texts_to_embed(db, MODEL, stored.new)
     await take_in(database, source, entry("a", content_digest=digest("new"), title="Corrected"))
     async with database.begin() as db:
         late = items.Embedding(before.id, before.edited_at, np.ones(384).tolist())
