@@ -34,6 +34,14 @@ STATIC = Path(__file__).parent / "static"
 # npm's own file, from wherever npm put it: beside the project, or in the image.
 PHOENIX = Path(__file__).parents[1] / "node_modules" / "phoenix" / "priv" / "static" / "phoenix.mjs"
 WEBSOCKET_PATH = "/socket/websocket"
+LONGPOLL_PATH = "/socket/longpoll"
+ALLOWED_HEADERS = (
+    "authorization",
+    "content-type",
+    "x-csrf-token",
+    "if-none-match",
+    "x-phoenix-authtoken",
+)
 
 ALL_OPERATIONS: tuple[Operation, ...] = (*OPERATIONS, *health.operations)
 
@@ -57,6 +65,7 @@ class Node:
             pubsub=RedisPubSub(redis_url, telemetry=self.telemetry),
             check_origin=origins_of(settings),
             telemetry=self.telemetry,
+            secrets=settings.secret_key,
         )
 
     @property
@@ -112,14 +121,14 @@ def create_app(settings: Settings) -> Starlette:
                 CORSMiddleware,
                 allow_origins=_listed(settings.cors_origins),
                 allow_methods=["GET", "POST", "PUT", "DELETE"],
-                allow_headers=["authorization", "content-type", "x-csrf-token", "if-none-match"],
+                allow_headers=ALLOWED_HEADERS,
                 expose_headers=["etag", "x-request-id", "retry-after"],
                 allow_credentials=True,
                 max_age=3600,
             ),
         )
     app = Starlette(
-        routes=_routes(),
+        routes=_routes(node.endpoint),
         middleware=middleware,
         lifespan=node.lifespan,
         exception_handlers={HTTPException: _on_http_exception, Problem: _on_problem},
@@ -139,10 +148,11 @@ def _listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _routes() -> list[BaseRoute]:
+def _routes(endpoint: Endpoint) -> list[BaseRoute]:
     return [
         *(Route(o.path, Edge(o).__call__, methods=[o.method], name=o.name) for o in ALL_OPERATIONS),
         *documents.routes(ALL_OPERATIONS, CHANNELS),
+        Route(LONGPOLL_PATH, endpoint.longpoll, name="longpoll"),
         Route("/", _page, methods=["GET"]),
         Route("/static/vendor/phoenix.mjs", _phoenix, methods=["GET"]),
         Mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static"),

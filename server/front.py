@@ -27,7 +27,9 @@ from server.kernel.viewer import VISITOR, Viewer
 Identify = Callable[[Policy, Request], Viewer]
 
 _log = log("http")
-_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics", "/socket/longpoll", "/socket/sse"})
+# A socket's client brings a token of its own, whichever transport it comes by: no cookie counts.
+_SOCKETS = "/socket/"
 _REQUEST_ID_LENGTH = 64
 
 CONTENT_SECURITY_POLICY = (
@@ -80,8 +82,9 @@ class Front:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = _Answer(scope, send)
         try:
-            request = Request(scope, receive)
-            scope["lumen.viewer"] = self._identify(scope["lumen.services"].policy, request)
+            if not scope["path"].startswith(_SOCKETS):
+                request = Request(scope, receive)
+                scope["lumen.viewer"] = self._identify(scope["lumen.services"].policy, request)
             await self._app(scope, receive, answer.send)
         except Problem as problem:
             await answer.refuse(problem, receive)
