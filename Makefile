@@ -36,7 +36,7 @@ check: $(STAMPS)/dev $(STAMPS)/node ## format, lint, types, imports, unit tests 
 	$(PY) -m pytest -q -n 2 tests/architecture tests/unit
 
 test: check corpora $(STAMPS)/reference ## everything, with real servers, the reference model and a browser
-	$(PY) -m pytest -q tests/contract
+	$(PY) -m pytest -q tests/contract tests/conformance
 	$(PY) -m pytest -q -n 2 --dist loadfile tests/integration
 	$(PY) -m pytest -q tests/e2e
 

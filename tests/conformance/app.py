@@ -1,0 +1,184 @@
+"""The app that the conformance suite speaks to; a server of another make offers the same rooms.
+
+    python -m tests.conformance.app [--tier lane|asgi] [--port N] [--redis URL]
+
+It prints the port that it listens on. What a foreign server needs to be judged:
+
+- topics `room:*`. A join answers with its params; `{"refuse": R}` is refused with
+  `{"reason": R}`, `{"crash": 1}` crashes, `{"after": 1}` pushes `after` with `{}` behind it;
+- events on them: `echo` answers ok with the payload, `fail` error with the payload, `silent`
+  nothing, `later` ok with the payload once the handler is over; `shout` broadcasts `shout` with the
+  payload, `others` the same without the sender, `tell` pushes `told` with the payload; `crash`
+  raises, `stop` answers ok with `{}` and stops with the payload's reason; `kick` disconnects the
+  socket's id; `who` answers with the connect params, the auth token and the transport;
+- topics `censored:*`, the same, where the server looks at each `shout` and adds `"seen": true`;
+- connect params: `refuse` is a HTTP status to refuse with, `id` makes the socket's id `judged:ID`.
+"""
+
+import argparse
+import asyncio
+import socket
+from typing import Any, ClassVar
+
+import msgspec
+import uvicorn
+from msgspec import Struct
+
+from realtime import (
+    Channel,
+    ConnectRefused,
+    Endpoint,
+    Error,
+    Limits,
+    LocalPubSub,
+    Ok,
+    Refused,
+    Socket,
+    SocketRef,
+    Stop,
+)
+from realtime.pubsub.redis import RedisPubSub
+from realtime.transports.uvicorn_fastlane import FastlaneProtocol
+
+TIERS: dict[str, Any] = {"lane": FastlaneProtocol, "asgi": "websockets-sansio"}
+_SECRET = "of the conformance app, which guards nothing"
+_STOP_SECONDS = 20
+
+
+class _Later(Struct):
+    ref: SocketRef
+    payload: Any
+
+
+class Room(Channel):
+    async def join(self, params: Any) -> Any:
+        match params:
+            case {"refuse": reason}:
+                raise Refused(reason)
+            case {"crash": _}:
+                raise ValueError("as asked")
+            case {"slow": seconds}:
+                await asyncio.sleep(seconds)
+            case {"after": _}:
+                self.send_info("after")
+        return params
+
+    async def handle_in(self, event: str, payload: Any) -> Ok | Error | Stop | None:
+        match event:
+            case "echo":
+                return Ok(payload)
+            case "fail":
+                return Error(payload)
+            case "stop":
+                return Stop(payload["reason"], Ok())
+            case "who":
+                return Ok(self._who())
+            case "crash":
+                raise ValueError("as asked")
+        await self._do(event, payload)
+        return None
+
+    async def handle_info(self, message: Any) -> None:
+        if isinstance(message, _Later):
+            self.reply(message.ref, Ok(message.payload))
+        else:
+            self.push(message, {})
+
+    async def _do(self, event: str, payload: Any) -> None:
+        match event:
+            case "later":
+                self.send_info(_Later(self.socket_ref(), payload))
+            case "shout":
+                await self.broadcast("shout", payload)
+            case "others":
+                await self.broadcast_from("shout", payload)
+            case "tell":
+                self.push("told", payload)
+            case "kick":
+                await self.socket.endpoint.disconnect(self.socket.id() or "")
+
+    def _who(self) -> dict[str, Any]:
+        info = self.socket.info
+        return {"params": info.params, "token": info.auth_token, "transport": info.transport}
+
+
+class Censored(Room):
+    intercept = frozenset({"shout"})
+
+    async def handle_out(self, event: str, payload: Any) -> None:
+        self.push(event, {**payload, "seen": True})
+
+
+class Judged(Socket):
+    channels: ClassVar[Any] = {"room:*": Room, "censored:*": Censored}
+
+    async def connect(self) -> None:
+        if "refuse" in self.info.params:
+            raise ConnectRefused("asked", int(self.info.params["refuse"]))
+
+    def id(self) -> str | None:
+        name = self.info.params.get("id")
+        return None if name is None else f"judged:{name}"
+
+
+class App:
+    """The endpoint behind the paths that phoenix.js takes."""
+
+    def __init__(self, *, redis: str | None = None, limits: Limits | None = None) -> None:
+        pubsub = LocalPubSub() if redis is None else RedisPubSub(redis)
+        self.endpoint = Endpoint(Judged, pubsub=pubsub, limits=limits or Limits(), secrets=_SECRET)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        match scope["type"], scope.get("path"):
+            case "lifespan", _:
+                await self._live(receive, send)
+            case "websocket", "/socket/websocket":
+                await self.endpoint.websocket(scope, receive, send)
+            case "http", "/socket/longpoll":
+                await self.endpoint.longpoll(scope, receive, send)
+            case "websocket", _:
+                await send({"type": "websocket.close"})
+            case "http", "/measure":
+                await self._measure(send)
+            case _:
+                await _respond(send, 404, b"")
+
+    async def _live(self, receive: Any, send: Any) -> None:
+        await receive()
+        await self.endpoint.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.endpoint.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _measure(self, send: Any) -> None:
+        await _respond(send, 200, msgspec.json.encode(self.endpoint.measure()))
+
+
+async def _respond(send: Any, status: int, body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.conformance.app")
+    parser.add_argument("--tier", choices=TIERS, default="lane")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--redis")
+    parser.add_argument("--limits", type=lambda text: msgspec.json.decode(text, type=Limits))
+    given = parser.parse_args()
+    config = uvicorn.Config(
+        App(redis=given.redis, limits=given.limits),
+        ws=TIERS[given.tier],
+        ws_per_message_deflate=False,
+        log_config=None,
+        backlog=4096,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+    with socket.create_server(("127.0.0.1", given.port), backlog=4096) as listener:
+        print(listener.getsockname()[1], flush=True)  # noqa: T201 - whoever started it waits for it
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()
