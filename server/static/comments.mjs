@@ -73,7 +73,7 @@ export function showComments(item, focus) {
   };
 
   const show = (page) => {
-    if (!rows.size) list.replaceChildren();
+    list.querySelector(".bone-rows")?.remove();
     page.items.forEach(place);
     cursor = page.cursor;
     more.hidden = !page.has_more;

@@ -43,8 +43,11 @@ export function makeFeed(kind, link, panel, news) {
       [kind.frame]: (push) => given({ [kind.list]: [{ ...push[kind.frame], seq: push.seq }], cursor: push.cursor }),
       fresh: ({ ids }) => {
         ids.forEach((id) => fresh.add(id));
-        if (entries.length) news();
-        else renew();
+        if (!entries.length) return renew();
+        news();
+        // Who is at the end need not ask for what comes after it.
+        if (state === "end") become("loading");
+        want();
       },
       retract,
       media,
@@ -241,6 +244,7 @@ export function makeFeed(kind, link, panel, news) {
       track.append(tail);
       track.style.setProperty("--count", entries.length + 1);
     }
+    tail.ariaCurrent = current === entries.length;
     tail.hidden = left() >= AHEAD;
   }
 

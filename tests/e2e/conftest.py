@@ -208,25 +208,27 @@ class Windows:
         self.url = url
         self.all: list[Window] = []
 
-    def open(
+    def open(self, path: str = "/", **looks: Any) -> Window:
+        """Open a window of somebody who was never here."""
+        window = self.blank(**looks)
+        window.page.goto(path)
+        return window
+
+    def blank(
         self,
-        path: str = "/",
         *,
         size: tuple[int, int] = (390, 844),
         scheme: Any = "dark",
-        cut: bool = False,
         motion: Any = "no-preference",
     ) -> Window:
-        """Open a window of somebody who was never here."""
+        """Open a window on nothing yet."""
         context = self._browser.new_context(
             base_url=self.url,
             viewport={"width": size[0], "height": size[1]},
             color_scheme=scheme,
             reduced_motion=motion,
         )
-        wire = Wire(context)
-        wire.up = not cut
-        window = Window(context.new_page(), context, wire, [], [])
+        window = Window(context.new_page(), context, Wire(context), [], [])
         page = window.page
         page.on("pageerror", lambda error: window.complaints.append(str(error)))
         page.on(
@@ -235,7 +237,6 @@ class Windows:
         )
         page.on("request", lambda request: window.requests.append(request.url))
         self.all.append(window)
-        page.goto(path)
         return window
 
     def sign_up(self, window: Window) -> str:
