@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from prometheus_client import Gauge, Histogram
+
 from server.feed import store
 from server.feed.kept import Kept
 from server.kernel.ids import floor_of
@@ -18,6 +20,9 @@ WINDOW = timedelta(days=45)
 FRESH_SECONDS = 5.0
 OLD_SECONDS = 60.0
 ANY_TIME = UUID(int=0)
+
+featured_now = Gauge("feed_pool_featured", "Items that may be featured on a slide now.")
+making_seconds = Histogram("feed_pool_duration_seconds", "Time to read and choose the pool.")
 
 
 class NewsPool:
@@ -44,12 +49,17 @@ class NewsPool:
         await self._kept.close()
 
     async def _make(self) -> Pool:
+        with making_seconds.time():
+            pool = await self._made()
+        featured_now.set(len(pool.featured))
+        self._expect([each.id for each in pool.featured])
+        return pool
+
+    async def _made(self) -> Pool:
         now = self._services.clock.now()
         found = await self._newest(now)
         featured = [each for each in found if each.kind in FEATURED_KINDS]
-        pool = pool_of(featured, found, at=now)
-        self._expect([each.id for each in pool.featured])
-        return pool
+        return pool_of(featured, found, at=now)
 
     async def _newest(self, now: datetime) -> list[Candidate]:
         async with self._services.database.read() as db:

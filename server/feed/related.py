@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 from sqlalchemy.exc import SQLAlchemyError
 
 from server import items
@@ -35,6 +35,9 @@ AHEAD_REST_SECONDS = 0.1
 
 _log = log("feed")
 shortages = Counter("feed_related_shortages_total", "Searches that found too few neighbours.")
+asked_for = Counter("feed_related_asked_total", "Neighbourhoods asked of the database.")
+kept_now = Gauge("feed_related_kept", "Neighbourhoods that this process keeps.")
+let_go = Counter("feed_related_let_go_total", "Neighbourhoods given up: too many were kept.")
 
 
 class Related:
@@ -145,8 +148,11 @@ class Related:
             self._known.move_to_end(each)
         while len(self._known) > self._most:
             self._known.popitem(last=False)
+            let_go.inc()
+        kept_now.set(len(self._known))
 
     async def _ask(self, ids: Sequence[UUID]) -> dict[UUID, Neighbourhood]:
+        asked_for.inc(len(ids))
         now = self._services.clock.now()
         found = await self._near(ids, now - NEAR)
         short = [each for each in ids if len(found[each]) < ENOUGH]

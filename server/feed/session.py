@@ -21,6 +21,7 @@ MOST_ENTRIES: dict[FeedName, int] = {"news": 600, "foryou": 2400}
 # How often two who extend one ledger at once may get in each other's way.
 ATTEMPTS = 8
 
+full = Counter("feed_sessions_full_total", "Pages asked of a full ledger.", ("feed",))
 restarts = Counter("feed_sessions_restarted_total", "Sessions whose ledger was lost.", ("feed",))
 
 Next: TypeAlias = Callable[[Log, int], Awaitable[Sequence[Entry]]]
@@ -122,6 +123,8 @@ class Sessions:
     async def _made(self, feed: FeedName, log: Log, end: int, following: Next) -> Sequence[Entry]:
         # One more than is asked for tells whether there is more; it is not written.
         room = MOST_ENTRIES[feed] - len(log.entries)
+        if room <= 0:
+            full.labels(feed).inc()
         count = min(end + 1 - log.tail, room)
         return await following(log, count) if count > 0 else ()
 

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy import text
 
 from server.kernel.database import Db
 from server.ranking import Candidate
@@ -100,10 +98,12 @@ async def cards(db: Db, most: int, floor: UUID) -> list[tuple[UUID, bool]]:
 _NOTE = text(
     """
     insert into engage.impressions (session_id, item_id, user_id, feed, seq)
-    select * from unnest(:sessions, :items, :users, cast(:feeds as text[]), cast(:seqs as int[]))
+    select * from unnest(
+      cast(:sessions as uuid[]), cast(:items as uuid[]), cast(:users as uuid[]),
+      cast(:feeds as text[]), cast(:seqs as int[]))
     on conflict do nothing
     """
-).bindparams(*(bindparam(name, type_=ARRAY(PG_UUID)) for name in ("sessions", "items", "users")))
+)
 
 
 async def note(db: Db, impressions: Sequence[Impression]) -> None:

@@ -152,25 +152,30 @@ def _best(
 
 def _allowed(featured: Candidate, candidates: list[Candidate], *, two_kinds: bool) -> Truths:
     first, second, third = _subsets(len(candidates))
-    makers = _codes([featured.maker, *(each.maker for each in candidates)])
-    own = (makers[1:] == makers[0]).astype(np.intp)
-    makers = makers[1:]
-    stories = _codes([each.story for each in candidates])
-    threads = _codes([each.thread or each.id for each in candidates])
-    allowed: Truths = (
-        _differ(stories, first, second, third)
-        & _differ(threads, first, second, third)
-        & ~_same(makers, first, second, third)
-        & (own[first] + own[second] + own[third] <= 1)
-    )
+    allowed: Truths = np.ones(len(first), dtype=np.bool_)
+    makers, different = _codes([featured.maker, *(each.maker for each in candidates)])
+    if different <= len(candidates):
+        own = (makers[1:] == makers[0]).astype(np.intp)
+        allowed &= own[first] + own[second] + own[third] <= 1
+        allowed &= ~_same(makers[1:], first, second, third)
+    for codes, different in (
+        _codes([each.story for each in candidates]),
+        _codes([each.thread or each.id for each in candidates]),
+    ):
+        # Mostly no two are of one story or thread, and nothing need be compared.
+        if different < len(candidates):
+            allowed &= _differ(codes, first, second, third)
     if two_kinds:
-        allowed &= ~_same(_codes([each.kind for each in candidates]), first, second, third)
+        kinds, _ = _codes([each.kind for each in candidates])
+        allowed &= ~_same(kinds, first, second, third)
     return allowed
 
 
-def _codes(values: Sequence[object]) -> Numbers:
+def _codes(values: Sequence[object]) -> tuple[Numbers, int]:
+    """Number values, equal ones alike; says how many different ones there are."""
     known: dict[object, int] = {}
-    return np.array([known.setdefault(value, len(known)) for value in values], dtype=np.intp)
+    codes = np.array([known.setdefault(value, len(known)) for value in values], dtype=np.intp)
+    return codes, len(known)
 
 
 def _differ(codes: Numbers, first: Numbers, second: Numbers, third: Numbers) -> Truths:
