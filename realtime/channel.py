@@ -1,5 +1,6 @@
 """What an app writes: one topic of one socket."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn, Protocol
 
 from msgspec import Struct, field
@@ -69,6 +70,9 @@ class Engine(Protocol):
 
     def reply(self, ref: SocketRef, answer: Ok | Error) -> None:
         """Answer a message handled before."""
+
+    def on_end(self, ended: Callable[[], None]) -> None:
+        """Call `ended` when the channel is over, which it may be already."""
 
 
 class Channel:
@@ -144,7 +148,7 @@ class _NotRunning:
     def _refuse(self, *_: Any) -> NoReturn:
         raise RuntimeError("this channel is not running: no client has joined it")
 
-    push = push_frame = send_info = stop = socket_ref = reply = _refuse
+    push = push_frame = send_info = stop = socket_ref = reply = on_end = _refuse
 
 
 _NOT_RUNNING = _NotRunning()

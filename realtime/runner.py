@@ -40,8 +40,8 @@ class Runner:
     """One channel while a client is joined to it."""
 
     __slots__ = (
-        *("_current", "_doing", "_held", "_inbox", "_join_ref", "_key", "_open", "_owner"),
-        *("_pattern", "_reason", "_task", "_timer", "_topic", "channel", "member"),
+        *("_current", "_doing", "_ends", "_held", "_inbox", "_join_ref", "_key", "_open", "_owner"),
+        *("_pattern", "_plain", "_reason", "_task", "_timer", "_topic", "channel", "member"),
     )
 
     def __init__(self, owner: Owner, start: Start, pattern: str, member: int) -> None:
@@ -52,6 +52,7 @@ class Runner:
         self._topic = start.join.topic
         self._join_ref = start.join_ref
         self._pattern = pattern
+        self._plain = False  # its handle_in is a plain function, or one that may return at once
         self._inbox: list[_Item] = []  # a deque would be the largest part of a quiet channel
         self._held: list[Wire | Frame] | None = []  # what follows the answer to the join
         self._open = False  # the join was answered ok
@@ -60,6 +61,7 @@ class Runner:
         self._doing = "join"  # which callback is to blame
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._ends: tuple[Callable[[], None], ...] = ()
 
     # What the connection asks of it.
 
@@ -70,6 +72,9 @@ class Runner:
 
     def receive(self, message: Message) -> None:
         """Take a message of the client, or tell it that the channel cannot keep up."""
+        if self._plain and self._task is None and self._current is None and self._reason is None:
+            self._handle_now(message)
+            return
         if len(self._inbox) < self._owner.limits.inbox_size:
             self._put(message)
             return
@@ -90,6 +95,8 @@ class Runner:
         self._inbox.clear()
         self._held = []
         self._owner.fanout.part(self._topic, self.member, self._owner.writer)
+        for ended in self._ends:
+            ended()
         if self._task is None:
             if self._open and type(self.channel).terminate is not Channel.terminate:
                 self._task = self._owner.spawn(self._run(None))
@@ -132,7 +139,14 @@ class Runner:
         """Answer a message, unless the channel is over."""
         if self._reason is None:
             status = "ok" if isinstance(answer, Ok) else "error"
-            self._owner.send(Reply(self._join_ref, ref.ref, self._topic, status, answer.response))
+            self._owner.reply(self._join_ref, ref.ref, self._topic, status, answer.response)
+
+    def on_end(self, ended: Callable[[], None]) -> None:
+        """Call `ended` when the channel is over, which it may be already."""
+        if self._reason is None:
+            self._ends = (*self._ends, ended)
+        else:
+            ended()
 
     # Inside.
 
@@ -180,8 +194,12 @@ class Runner:
     def _put(self, item: _Item) -> None:
         if self._reason is None:
             self._inbox.append(item)
-            if self._task is None:
-                self._task = self._owner.spawn(self._run(None))
+            self._wake()
+
+    def _wake(self) -> None:
+        """See that what is in the inbox is done, but not while a plain function is at work."""
+        if self._task is None and self._current is None and self._inbox:
+            self._task = self._owner.spawn(self._run(None))
 
     async def _run(self, first: Callable[[], Coroutine[Any, Any, None]] | None) -> None:
         try:
@@ -245,6 +263,7 @@ class Runner:
     def _made(self, make: Callable[[], Channel]) -> Channel:
         self.channel = make()
         self.channel.engine = self
+        self._plain = is_plain(type(self.channel))
         return self.channel
 
     def _opened(self, response: Any) -> None:
@@ -277,6 +296,21 @@ class Runner:
             case _Stop(reason):
                 self._finish(reason)
 
+    def _handle_now(self, message: Message) -> None:
+        """Call a plain handler in place: no task, and it is told of once a tick."""
+        self._doing = "handle_in"
+        self._current = message
+        began = perf_counter()
+        result = guarded_call(self.channel.handle_in, message.event, message.payload)
+        if isinstance(result, Awaitable):
+            self._task = self._owner.spawn(self._run(partial(self._finish_in, message, result)))
+            return
+        outcome: Literal["ok", "refused", "crashed"] = "ok"
+        if isinstance(result, Raised):
+            if not isinstance(result.error, Refused):
+        self._current = None
+        self._owner.tally.add(self._pattern, message.event, outcome, perf_counter() - began)
+
     async def _handle_in(self, message: Message) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -284,7 +318,9 @@ class Runner:
         outcome: Literal["ok", "refused", "crashed"] = "crashed"
         try:
             try:
-                answer = await self.channel.handle_in(message.event, message.payload)
+                answer = self.channel.handle_in(message.event, message.payload)
+                if isinstance(answer, Awaitable):
+                    answer = await answer
             except Refused as refusal:
                 answer = Error(refusal.response)
             outcome = "refused" if isinstance(answer, Error) else "ok"
