@@ -49,6 +49,12 @@ def storage_of(settings: Settings) -> Storage:
     """Choose where media are kept."""
     secret = policy_of(settings).secret
     if settings.storage == "s3":
+        return _s3(settings)
+    return DiskStorage(settings.home / "media", secret=secret)
+
+
+def _s3(settings: Settings) -> Storage:
+    try:
         return S3Storage(
             bucket=settings.s3_bucket or "",
             endpoint_url=settings.s3_endpoint_url,
@@ -56,7 +62,8 @@ def storage_of(settings: Settings) -> Storage:
             access_key_id=settings.s3_access_key_id,
             secret_access_key=settings.s3_secret_access_key,
         )
-    return DiskStorage(settings.home / "media", secret=secret)
+    except LookupError as error:
+        raise SettingsError(str(error)) from error
 
 
 def required_urls(settings: Settings) -> tuple[str, str]:

@@ -17,7 +17,7 @@ class EmbedItems(Struct, frozen=True):
     ids: list[UUID]
 
 
-EMBED = Task("items.embed", "embed", EmbedItems, timeout_seconds=120)
+EMBED = Task("items.embed", "embed", EmbedItems, timeout_seconds=120, at_front=True)
 
 
 def embed_jobs(ids: Sequence[UUID]) -> Iterator[tuple[str, EmbedItems]]:

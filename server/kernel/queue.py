@@ -20,6 +20,8 @@ class Task(Struct, frozen=True):
     args: type[Struct]
     timeout_seconds: int = 60
     retry_seconds: tuple[int, ...] = (1, 5, 30)
+    # Goes before what waits already: readers wait for it.
+    at_front: bool = False
 
 
 class Depth(Struct, frozen=True):

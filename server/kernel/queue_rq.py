@@ -113,6 +113,7 @@ class RqQueue(JobQueue):
             job_id=job_id,
             retry=Retry(len(pauses), pauses) if pauses else None,
             unique=True,
+            at_front=task.at_front,
         )
 
     def _may_replace(self, job_id: str) -> bool:
