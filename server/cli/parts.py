@@ -12,7 +12,7 @@ from server.cli.console import Console
 from server.embedded import EmbeddedError, process
 
 _LINE_BYTES = 8192
-_TOLD_CHARACTERS = 2000
+_TOLD_LINES = 15
 
 
 class Part(Protocol):
@@ -131,8 +131,11 @@ class PythonPart:
         finally:
             self.stop()
         if self.exit_code != 0:
-            told = self._log.read_text("utf-8", "replace")[-_TOLD_CHARACTERS:] if self._log else ""
-            raise EmbeddedError(f"{self.name} ended with code {self.exit_code}.\n{told}".rstrip())
+            raise EmbeddedError(f"{self.name} ended with code {self.exit_code}.\n{self._said()}")
+
+    def _said(self) -> str:
+        text = self._log.read_text("utf-8", "replace") if self._log is not None else ""
+        return "\n".join(text.splitlines()[-_TOLD_LINES:])
 
     def ask_to_stop(self) -> None:
         """Begin a clean end, without waiting for it."""
