@@ -7,10 +7,12 @@ import webbrowser
 from collections.abc import Mapping
 
 import click
+from dotenv import dotenv_values
 
 from server.cli import running
 from server.cli.background import background_parts
 from server.cli.console import Console
+from server.cli.given import DOTENV
 from server.cli.parts import PythonPart
 from server.cli.supervisor import GaveUpError, Stopped, Supervisor
 from server.embedded import EmbeddedError, Home, PostgresServer, RedisServer, ports
@@ -113,7 +115,8 @@ class Launch:
             told["REDIS_URL"] = self._redis.url
         # One person on one machine is many readers from one address.
         eased = {"LOG_FORMAT": "text", "RATE_LIMITS": "false"}
-        return {**eased, **os.environ, **told}
+        written = {name: value for name, value in dotenv_values(DOTENV).items() if value}
+        return {**eased, **written, **os.environ, **told}
 
     def _running(self, environ: Mapping[str, str]) -> running.Running:
         return running.Running(
