@@ -18,13 +18,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from jobs.embed.engine import MODEL
 from jobs.registries import Registries
 from server import auth, items, media, sources
-from server.kernel import metrics, partitions
+from server.kernel import partitions
 from server.kernel.logs import log
 from server.kernel.services import Services
 
 Work: TypeAlias = Callable[[Services], Awaitable[None]]
 
 MOST_OF_A_SWEEP = 500
+AFTER_FAILURE_SECONDS = 10.0
 _FRESH = timedelta(hours=2)
 _ALL = timedelta(days=60)
 _log = log("schedule")
@@ -68,14 +69,12 @@ async def draw_cards(services: Services) -> None:
 
 
 async def make_partitions(services: Services) -> None:
-    """Make the partitions of the coming months, and say how many months are ready."""
+    """Make the partitions of the coming months."""
     now = services.clock.now()
     async with services.database.begin() as db:
         made = await partitions.ensure(db, now)
     if made:
         _log.info("partitions_made", names=made)
-    async with services.database.read() as db:
-        metrics.partitions_ahead.set(await partitions.months_ahead(db, now))
 
 
 async def forget(services: Services) -> None:
@@ -108,7 +107,9 @@ async def _repeat(each: Every, services: Services) -> None:
         except (OSError, SQLAlchemyError, RedisError) as error:
             # A store is away: it is there again by one of the next times.
             _log.warning("sweep_failed", sweep=each.name, error=f"{type(error).__name__}: {error}")
-        await asyncio.sleep(each.seconds)
+            await asyncio.sleep(min(each.seconds, AFTER_FAILURE_SECONDS))
+        else:
+            await asyncio.sleep(each.seconds)
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from realtime import telemetry
-from server.kernel import metrics, relay
+from server.kernel import metrics, partitions, relay
 from server.kernel.logs import log
 from server.kernel.services import Services
 
@@ -74,6 +74,8 @@ async def measure(services: Services) -> None:
     async with services.database.read() as db:
         outbox = await relay.lag(db)
         metrics.deltas_waiting.set((await db.execute(_DELTAS)).scalar_one())
+        ahead = await partitions.months_ahead(db, services.clock.now())
+        metrics.partitions_ahead.set(ahead)
     metrics.outbox_waiting.set(outbox.waiting)
     metrics.outbox_parked.set(outbox.parked)
     metrics.outbox_lag_seconds.set(outbox.oldest_seconds)
