@@ -8,6 +8,7 @@ from realtime.endpoint import Endpoint, Publisher
 from realtime.frame import Frame
 from realtime.limits import Limits
 from realtime.message import Broadcast
+from realtime.presence import Presence
 from realtime.pubsub.local import LocalPubSub
 from realtime.pubsub.port import PublishFailed, PubSub
 from realtime.socket import ConnectInfo, ConnectRefused, Hub, Socket
@@ -26,6 +27,7 @@ __all__ = [
     "Limits",
     "LocalPubSub",
     "Ok",
+    "Presence",
     "PubSub",
     "PublishFailed",
     "Publisher",
