@@ -1,0 +1,64 @@
+// The official client's Presence on two nodes. Prints one JSON line of what it saw.
+// Usage: node --experimental-websocket phoenix_presence.mjs http://127.0.0.1:PORT/socket
+import { Presence, Socket } from "phoenix";
+
+const seen = {};
+const url = process.argv[2].replace("http", "ws");
+const visit = (node, name, device) => {
+  const socket = new Socket(`${url}/${node}`, { rejoinAfterMs: () => 20, reconnectAfterMs: () => 20 });
+  socket.connect();
+  const lobby = socket.channel("lobby:1", { name, device });
+  const presence = new Presence(lobby);
+  const log = [];
+  presence.onJoin((key, current, came) => log.push(["join", key, !!current, came.metas.length]));
+  presence.onLeave((key, current, went) => log.push(["leave", key, current.metas.length, went.metas.length]));
+  const here = () =>
+    Object.fromEntries(presence.list((key, { metas }) => [key, metas.map((m) => m.device).sort()]));
+  return { socket, lobby, presence, log, here };
+};
+const until = (true_) =>
+  new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error(`waited in vain for ${true_}`)), 15000);
+    const look = () => (true_() ? (clearTimeout(late), resolve()) : setTimeout(look, 5));
+    look();
+  });
+const joined = (visitor) => new Promise((resolve) => visitor.lobby.join().receive("ok", resolve));
+const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+
+const ada = visit("one", "ada", "phone");
+await joined(ada);
+await until(() => same(ada.here(), { ada: ["phone"] }));
+
+const bob = visit("two", "bob", "web");
+await joined(bob);
+await until(() => same(ada.here(), { ada: ["phone"], bob: ["web"] }));
+await until(() => same(bob.here(), { ada: ["phone"], bob: ["web"] }));
+
+const again = visit("two", "ada", "web");
+await joined(again);
+await until(() => same(ada.here().ada, ["phone", "web"]));
+seen.twoDevices = ada.here();
+
+const before = ada.presence.state.bob.metas[0].phx_ref;
+bob.lobby.push("update", { key: "bob", meta: { device: "tv" } });
+await until(() => same(ada.here().bob, ["tv"]));
+seen.previous = ada.presence.state.bob.metas[0].phx_ref_prev === before;
+
+again.socket.disconnect();
+await until(() => same(ada.here().ada, ["phone"]));
+bob.lobby.leave();
+await until(() => same(ada.here(), { ada: ["phone"] }));
+seen.left = ada.here();
+
+// A rejoin brings the state anew, and diffs go on behind it.
+const errored = new Promise((resolve) => ada.lobby.onError(resolve));
+ada.lobby.push("unknown", {});
+await errored;
+await until(() => ada.lobby.state === "joined");
+const cleo = visit("two", "__proto__", "web");
+await joined(cleo);
+await until(() => same(ada.presence.list((key) => key).sort(), ["__proto__", "ada"]));
+seen.afterRejoin = ada.presence.list((key) => key).sort();
+seen.log = ada.log.filter(([, key]) => key === "bob");
+console.log(JSON.stringify(seen));
+process.exit(0);

@@ -1,0 +1,35 @@
+"""The official client's Presence, on two nodes that tell each other quickly."""
+
+import asyncio
+from typing import Any
+
+from realtime.presence import Pace
+from tests.e2e.judging import judged
+from tests.unit.realtime.presence.lobbies import nodes
+
+QUICK = Pace(broadcast_period_s=0.05)
+
+
+async def two_nodes() -> dict[str, Any]:
+    async with nodes(2, pace=QUICK) as (_, (one, two)):
+        by_name = {"one": one.endpoint, "two": two.endpoint}
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await by_name[scope["path"].split("/")[2]].websocket(scope, receive, send)
+
+        return await judged(app, "phoenix_presence.mjs")
+
+
+def test_the_official_client_sees_who_comes_goes_and_changes_on_two_nodes() -> None:
+    assert asyncio.run(two_nodes()) == {
+        "twoDevices": {"ada": ["phone", "web"], "bob": ["web"]},
+        "previous": True,
+        "left": {"ada": ["phone"]},
+        "afterRejoin": ["__proto__", "ada"],
+        "log": [
+            ["join", "bob", False, 1],
+            ["join", "bob", True, 1],  # an update: the new meta comes, then the old one goes
+            ["leave", "bob", 1, 1],
+            ["leave", "bob", 0, 1],
+        ],
+    }
