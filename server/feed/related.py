@@ -30,6 +30,8 @@ KEPT = 1000
 KEPT_SECONDS = 600.0
 # What is so old is asked for again ahead of time, if the pool still holds it.
 OLD_SECONDS = 300.0
+# Readers who wait come first.
+AHEAD_AFTER_SECONDS = 1.0
 AHEAD_AT_ONCE = 8
 AHEAD_REST_SECONDS = 0.1
 
@@ -98,6 +100,7 @@ class Related:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _ask_ahead(self) -> None:
+        await asyncio.sleep(AHEAD_AFTER_SECONDS)
         while self._ahead:
             now = self._time()
             wanted: list[UUID] = []

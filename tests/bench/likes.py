@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from tests.bench.stage import Stage, in_loop, percentiles, revision, stage
+from tests.bench.stage import Stage, conditions, in_loop, percentiles, stage
 
 ITEMS = 2_000
 BETWEEN_SECONDS = 0.25
@@ -29,7 +29,7 @@ _SHORT = 126
 
 def main(likes: int = 200, screens: int = 1000) -> None:
     """Print the figures."""
-    print(f"like to another screen · {revision()} · {likes} isolated likes", flush=True)
+    print(f"like to another screen · {conditions()} · {likes} isolated likes", flush=True)
     with stage(pulse=True, prepare=f"tests.bench.archive {ITEMS}") as ready:
         in_loop(measure(ready, likes, screens))
 

@@ -113,6 +113,11 @@ def revision() -> str:
     return answer.stdout.strip() or "no revision"
 
 
+def conditions() -> str:
+    """Name the code, and say how busy the machine was before: a busy one measures itself."""
+    return f"{revision()} · load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+
+
 def percentiles(seconds: list[float]) -> str:
     """Say p50, p95 and p99 in milliseconds."""
     ordered = sorted(seconds)
