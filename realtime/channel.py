@@ -1,7 +1,7 @@
 """What an app writes: one topic of one socket."""
 
-from collections.abc import Callable
-from typing import Any, ClassVar, NoReturn, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, NoReturn, Protocol, TypeAlias
 
 from msgspec import Struct, field
 
@@ -40,6 +40,9 @@ class Stop(Struct):
 
     reason: str = "normal"
     reply: Ok | Error | None = None
+
+
+Answer: TypeAlias = Ok | Error | Stop | None
 
 
 class SocketRef(Struct, frozen=True):
@@ -90,11 +93,18 @@ class Channel:
         self.topic = topic
         self.engine: Engine = _NOT_RUNNING
 
-    async def join(self, params: Any) -> Any:
-        """Let the client in, answering it with what is returned; or raise Refused."""
+    def join(self, params: Any) -> Any:
+        """Let the client in, answering it with what is returned; or raise Refused.
 
-    async def handle_in(self, event: str, payload: Any) -> Ok | Error | Stop | None:  # noqa: ARG002
-        """Do what the client asks; None answers nothing. A channel without this refuses all."""
+        `async def`, or a plain function where nothing has to be waited for: it is faster.
+        """
+
+    def handle_in(self, event: str, payload: Any) -> Answer | Awaitable[Answer]:  # noqa: ARG002
+        """Do what the client asks; None answers nothing. A channel without this refuses all.
+
+        `async def`, or a plain function that is called in place, without a task. That one may
+        return an awaitable for what it cannot answer at once.
+        """
         raise Refused("unknown_event", event=event)
 
     async def handle_info(self, message: Any) -> None:

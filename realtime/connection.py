@@ -4,16 +4,17 @@ import asyncio
 from functools import partial
 from typing import Any, Literal, assert_never
 
+from realtime.channel import Channel
 from realtime.close import FLOODING, IDLE, SLOW, TOO_BIG, Close
 from realtime.frame import Wire
-from realtime.message import Message, Reply
+from realtime.message import Message, Ref, Reply
 from realtime.node import Node
-from realtime.runner import Runner
-from realtime.serializer import Malformed
+from realtime.runner import Runner, is_plain
+from realtime.serializer import V2_SERIALIZER, Malformed, reply_frame
 from realtime.session import Command, Deliver, End, Leave, Send, Session, Start
 from realtime.socket import Socket
 from realtime.telemetry import MalformedReceived, SocketClosed, SocketOpened, WriterOverflowed
-from realtime.writer import Writer
+from realtime.writer import FramedWriter, Writer
 
 
 class Connection:
@@ -23,9 +24,9 @@ class Connection:
     out through the writer that it made.
     """
 
-    __slots__ = ("_began", "_heard", "_id", "_malformed", "_node", "_routes", "_runners",
+    __slots__ = ("_began", "_heard", "_id", "_malformed", "_node", "_now", "_routes", "_runners",
                  "_session", "fanout", "limits", "over", "socket",
-                 "spawn", "telemetry", "writer")  # fmt: skip
+                 "spawn", "tally", "telemetry", "writer")  # fmt: skip
 
     def __init__(self, node: Node, socket: Socket, writer: Writer) -> None:
         self.socket = socket
@@ -34,13 +35,15 @@ class Connection:
         self.limits = node.limits
         self.spawn = node.spawn
         self.telemetry = node.telemetry
+        self.tally = node.tally
         self.over = False
         self._node = node
         self._routes = node.routes(socket.channels)
         self._session = Session(self._known, limit=node.limits.max_channels)
         self._runners: dict[int, Runner] = {}
         self._malformed = 0
-        self._began = self._heard = asyncio.get_running_loop().time()
+        self._now = asyncio.get_running_loop().time
+        self._began = self._heard = self._now()
         self._id = socket.id()
         node.add(self, self._id)
 
@@ -53,7 +56,7 @@ class Connection:
         """Take one message of the client. A malformed one costs itself and nothing more."""
         if self.over:
             return
-        self._heard = asyncio.get_running_loop().time()
+        self._heard = self._now()
         if len(data) > self.limits.max_frame_bytes:
             self.close(TOO_BIG)
             return
@@ -62,7 +65,11 @@ class Connection:
         except Malformed as error:
             self._count_malformed(str(error))
             return
-        self._execute(self._session.receive(message))
+        key = self._session.addressee(message)
+        if key:
+            self._runners[key].receive(message)
+        else:
+            self._execute(self._session.receive(message))
 
     def closed(self, code: int, reason: str = "") -> None:
         """Take notice that the client is gone, however it went."""
@@ -122,6 +129,14 @@ class Connection:
         """Encode and queue."""
         self.fanout.own(self.writer, self.writer.serializer.encode(message))
 
+    def reply(self, join_ref: Ref, ref: Ref, topic: str, status: str, response: Any) -> None:
+        """Encode and send, behind what was sent before."""
+        writer = self.writer
+        if isinstance(writer, FramedWriter) and writer.serializer is V2_SERIALIZER:
+            self.fanout.answer(writer, reply_frame(join_ref, ref, topic, status, response))
+        else:
+            self.send(Reply(join_ref, ref, topic, status, response))
+
     def answered(self, key: int, status: Literal["ok", "error"], response: Any) -> None:
         """A join has its answer."""
         if status == "error":
@@ -164,7 +179,13 @@ class Connection:
         pattern, make_channel = route
         runner = Runner(self, start, pattern, self.fanout.new_member())
         self._runners[start.key] = runner
-        runner.start(partial(make_channel, self.socket, start.join.topic), start.join)
+        make = partial(make_channel, self.socket, start.join.topic)
+        at_once = (
+            isinstance(make_channel, type)
+            and issubclass(make_channel, Channel)
+            and is_plain(make_channel.join)
+        )
+        runner.start(make, start.join, at_once=at_once)
 
     def _stop(self) -> bool:
         if self.over:

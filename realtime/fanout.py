@@ -15,7 +15,7 @@ from realtime.guard import Raised, guarded_call
 from realtime.message import Broadcast
 from realtime.serializer import Serializer
 from realtime.telemetry import ChannelCrashed, Flushed, Telemetry
-from realtime.writer import Writer, batch
+from realtime.writer import FramedWriter, Writer, batch
 
 Listener = Callable[[Broadcast], None]
 Watcher = Callable[[Frame], None]
@@ -128,6 +128,15 @@ class Fanout:
         writer.out.append(wire.framed if writer.framed else wire)
         self._dirty[writer] = None
         self._schedule()
+
+    def answer(self, writer: FramedWriter, frame: bytes) -> None:
+        """Send one client its answer: at once, unless something came before it and waits."""
+        if self._runs and not self._run_topics.isdisjoint(writer.topics):
+            self._spill()
+        if not writer.write_now(frame):
+            writer.out.append(frame)
+            self._dirty[writer] = None
+            self._schedule()
 
     def flush(self, writer: Writer) -> None:
         """Hand over at once what waits for one client."""

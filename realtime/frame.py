@@ -7,6 +7,8 @@ from realtime.message import Packed
 
 _TEXT, _BINARY = 0x81, 0x82
 _ONE_BYTE, _TWO_BYTES = 125, 0xFFFF  # the largest sizes that fit
+_SHORT_HEADS = tuple(bytes((_TEXT, size)) for size in range(_ONE_BYTE + 1))
+_two_byte_head = struct.Struct("!BBH").pack
 
 
 class Wire:
@@ -43,6 +45,16 @@ def header(size: int, *, binary: bool) -> bytes:
     if size <= _TWO_BYTES:
         return struct.pack("!BBH", opcode, 126, size)
     return struct.pack("!BBQ", opcode, 127, size)
+
+
+def framed_text(data: bytes) -> bytes:
+    """Return the complete frame of a text message that goes to one client only."""
+    size = len(data)
+    if size <= _ONE_BYTE:
+        return _SHORT_HEADS[size] + data
+    if size <= _TWO_BYTES:
+        return _two_byte_head(_TEXT, 126, size) + data
+    return header(size, binary=False) + data
 
 
 class Encodes(Protocol):

@@ -12,6 +12,7 @@ from realtime.fanout import Fanout
 from realtime.handshake import CheckOrigin
 from realtime.limits import Limits
 from realtime.socket import ConnectInfo, ConnectRefused, Hub, Socket
+from realtime.tally import Tally
 from realtime.telemetry import SocketRefused, Telemetry
 from realtime.topic import Routes
 
@@ -60,6 +61,7 @@ class Node:
         self.limits = limits
         self.check_origin = check_origin
         self.telemetry = telemetry
+        self.tally = Tally(telemetry)
         self.fanout = Fanout(telemetry, slice_sockets=limits.slice_sockets)
         self.connections: dict[Closable, None] = {}
         self.by_id: dict[str, dict[Closable, None]] = {}

@@ -7,7 +7,8 @@ from typing import Any, Literal, Protocol
 from realtime.fanout import Fanout
 from realtime.frame import Wire
 from realtime.limits import Limits
-from realtime.message import Message, Reply
+from realtime.message import Message, Ref, Reply
+from realtime.tally import Tally
 from realtime.telemetry import Telemetry
 from realtime.writer import Writer
 
@@ -19,12 +20,16 @@ class Owner(Protocol):
     fanout: Fanout
     limits: Limits
     telemetry: Telemetry
+    tally: Tally
 
     def encode(self, message: Message | Reply) -> Wire:
         """Write for this client; raises what cannot be written."""
 
     def send(self, message: Message | Reply) -> None:
         """Encode and queue."""
+
+    def reply(self, join_ref: Ref, ref: Ref, topic: str, status: str, response: Any) -> None:
+        """Answer at once, behind what was sent before."""
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start a task that the node waits for when it stops."""

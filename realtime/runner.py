@@ -5,19 +5,22 @@ objects and no tasks.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from functools import partial
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import lru_cache, partial
+from inspect import iscoroutinefunction
+from time import perf_counter
+from typing import Any
 
 from msgspec import Struct
 
-from realtime.channel import Channel, Error, Ok, Refused, SocketRef, Stop
+from realtime.channel import Answer, Channel, Error, Ok, Refused, SocketRef, Stop
 from realtime.frame import Frame, Wire
-from realtime.guard import Raised, guarded
-from realtime.joining import ABANDONED, ask
+from realtime.guard import Raised, guarded, guarded_call
+from realtime.joining import ABANDONED, JoinAnswer, ask, ask_now
 from realtime.message import Broadcast, Message, Reply
 from realtime.owner import Owner
 from realtime.session import Start
+from realtime.tally import Outcome
 from realtime.telemetry import ChannelCrashed, Handled, InboxOverflowed, Joined
 
 
@@ -31,6 +34,12 @@ class _Leave(Struct, frozen=True):
 
 class _Stop(Struct, frozen=True):
     reason: str
+
+
+@lru_cache(1024)
+def is_plain(function: Any) -> bool:
+    """Say whether a callback may answer without a task."""
+    return not iscoroutinefunction(function)
 
 
 _Item = Message | Frame | _Info | _Leave | _Stop
@@ -65,9 +74,18 @@ class Runner:
 
     # What the connection asks of it.
 
-    def start(self, make: Callable[[], Channel], join: Message) -> None:
+    def start(self, make: Callable[[], Channel], join: Message, *, at_once: bool) -> None:
         """Begin the join. Broadcasts from now on are kept until it is answered."""
         self._owner.fanout.watch(self._topic, self.member, self._take)
+        if at_once:
+            began = perf_counter()
+            answer = ask_now(partial(self._made, make), join, self._owner)
+            self._tell(Joined(self._pattern, answer.outcome, perf_counter() - began))
+            result = guarded_call(self._settle, answer)
+            if isinstance(result, Raised):
+                self._crashed(result.error)
+            self._wake()
+            return
         self._task = self._owner.spawn(self._run(partial(self._join, make, join)))
 
     def receive(self, message: Message) -> None:
@@ -250,6 +268,9 @@ class Runner:
             answer = await ask(partial(self._made, make), join, self._owner)
         finally:
             self._tell(Joined(self._pattern, answer.outcome, loop.time() - began))
+        self._settle(answer)
+
+    def _settle(self, answer: JoinAnswer) -> None:
         if answer.error is not None:
             self._tell(ChannelCrashed(self._pattern, "join", answer.error))
         if self._reason is not None:
@@ -263,7 +284,7 @@ class Runner:
     def _made(self, make: Callable[[], Channel]) -> Channel:
         self.channel = make()
         self.channel.engine = self
-        self._plain = is_plain(type(self.channel))
+        self._plain = is_plain(type(self.channel).handle_in)
         return self.channel
 
     def _opened(self, response: Any) -> None:
@@ -297,28 +318,46 @@ class Runner:
                 self._finish(reason)
 
     def _handle_now(self, message: Message) -> None:
-        """Call a plain handler in place: no task, and it is told of once a tick."""
-        self._doing = "handle_in"
-        self._current = message
+        """Let a plain handler work in place, without a task."""
         began = perf_counter()
-        result = guarded_call(self.channel.handle_in, message.event, message.payload)
-        if isinstance(result, Awaitable):
-            self._task = self._owner.spawn(self._run(partial(self._finish_in, message, result)))
-            return
-        outcome: Literal["ok", "refused", "crashed"] = "ok"
-        if isinstance(result, Raised):
-            if not isinstance(result.error, Refused):
+        self._doing, self._current = "handle_in", message
+        try:
+            outcome = self._handled(message)
+        except Exception as error:  # noqa: BLE001 - guarded_call would cost as much as it calls
+            self._crashed(error)
+            outcome = "crashed"
+        if outcome is None:
+            return  # it has given back something to wait for, and a task does
         self._current = None
         self._owner.tally.add(self._pattern, message.event, outcome, perf_counter() - began)
+        if self._inbox:
+            self._wake()
 
-    async def _handle_in(self, message: Message) -> None:
+    def _handled(self, message: Message) -> Outcome | None:
+        try:
+            answer = self.channel.handle_in(message.event, message.payload)
+        except Refused as refusal:
+            answer = Error(refusal.response)
+        if isinstance(answer, Ok):
+            if message.ref is not None and self._reason is None:
+                self._owner.reply(self._join_ref, message.ref, self._topic, "ok", answer.response)
+            return "ok"
+        if answer is None:
+            return "ok"
+        if isinstance(answer, Error | Stop):
+            self._answer(message, answer)
+            return "refused" if isinstance(answer, Error) else "ok"
+        self._task = self._owner.spawn(self._run(partial(self._handle_in, message, answer)))
+        return None
+
+    async def _handle_in(self, message: Message, begun: Awaitable[Answer] | None = None) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         self._current = message
-        outcome: Literal["ok", "refused", "crashed"] = "crashed"
+        outcome: Outcome = "crashed"
         try:
             try:
-                answer = self.channel.handle_in(message.event, message.payload)
+                answer = begun or self.channel.handle_in(message.event, message.payload)
                 if isinstance(answer, Awaitable):
                     answer = await answer
             except Refused as refusal:
@@ -329,7 +368,7 @@ class Runner:
             self._current = None
             self._tell(Handled(self._pattern, message.event, outcome, loop.time() - began))
 
-    def _answer(self, message: Message, answer: Ok | Error | Stop | None) -> None:
+    def _answer(self, message: Message, answer: Answer) -> None:
         reply = answer.reply if isinstance(answer, Stop) else answer
         if reply is not None and message.ref is not None:
             self.reply(SocketRef(message.ref), reply)

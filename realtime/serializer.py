@@ -6,14 +6,16 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
-from realtime.frame import Wire
-from realtime.message import Message, Packed, Reply
+from realtime.frame import Wire, framed_text
+from realtime.message import Message, Packed, Ref, Reply
 
 _PUSH, _REPLY, _BROADCAST = 0, 1, 2
 _FIELD_BYTES = 255
 _HEAD_BYTES = 5
 _json = msgspec.json.Encoder()
+_encode = _json.encode
 _array = msgspec.json.Decoder(Message)  # elements over five are ignored, fewer are refused
+_decode_array = _array.decode
 
 
 class Malformed(Exception):
@@ -45,7 +47,7 @@ class V2:
         if isinstance(data, bytes):
             return _binary_push(data)
         try:
-            return _array.decode(data)
+            return _decode_array(data)
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             raise Malformed(f"not a message of version 2: {type(error).__name__}") from error
 
@@ -116,6 +118,15 @@ class V1:
 
 
 V1_SERIALIZER, V2_SERIALIZER = V1(), V2()
+
+
+def reply_frame(join_ref: Ref, ref: Ref, topic: str, status: str, response: Any) -> bytes:
+    """Write a reply of version 2 as a complete frame, with nothing made on the way."""
+    if isinstance(response, bytes):
+        return V2_SERIALIZER.encode(Reply(join_ref, ref, topic, status, response)).framed
+    payload = {"status": status, "response": response}
+    return framed_text(_encode((join_ref, ref, topic, "phx_reply", payload)))
+
 
 # Elixir's `~> 1.0.0` and `~> 2.0.0` over strict semantic versions.
 _NUMBER = r"(?:0|[1-9]\d*)"

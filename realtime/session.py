@@ -13,6 +13,7 @@ from msgspec import Struct
 from realtime.message import Message, Ref, Reply, same_ref
 
 _NAME_LENGTH = 255
+_NOT_FOR_CHANNELS = frozenset({"phx_join", "phx_leave"})
 
 
 class Send(Struct, frozen=True):
@@ -75,6 +76,17 @@ class Session:
 
     def __len__(self) -> int:
         return len(self._topics)
+
+    def addressee(self, message: Message) -> int:
+        """Return the key of the channel that an ordinary message is for; 0 leaves it to `receive`.
+
+        It says in one step what `receive` says in a list, for the messages that are most.
+        """
+        joined = self._topics.get(message.topic)
+        if joined is None or joined.leave is not None or message.event in _NOT_FOR_CHANNELS:
+            return 0
+        ref, own = message.join_ref, joined.join.join_ref
+        return joined.key if ref is None or (type(ref) is type(own) and ref == own) else 0
 
     def receive(self, message: Message) -> list[Command]:
         """Decide what a message from the client asks for."""

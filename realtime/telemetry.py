@@ -38,12 +38,13 @@ class Joined(Struct, frozen=True):
 
 
 class Handled(Struct, frozen=True):
-    """A channel has handled one message of its client."""
+    """A channel has handled a message of its client; plain functions are told of once a tick."""
 
     pattern: str
     event: str
     outcome: Literal["ok", "refused", "crashed"]
-    seconds: float
+    seconds: float  # all of them together
+    count: int = 1
 
 
 class ChannelCrashed(Struct, frozen=True):

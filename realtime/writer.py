@@ -78,6 +78,13 @@ class FramedWriter:
         self._grace_s = grace_s
         self.overflowed: Callable[[int], None] = ignore_overflow
 
+    def write_now(self, data: bytes) -> bool:
+        """Write a frame unless others wait, the client reads nothing, or it is being closed."""
+        if self.out or self.closing or self.stalled is not None or len(data) > self._limit:
+            return False
+        self._write(data)
+        return True
+
     def flush(self) -> None:
         """Write what is waiting in one call, unless too much is waiting already."""
         out = self.out

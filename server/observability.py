@@ -38,8 +38,8 @@ def on_realtime(event: telemetry.Event) -> None:  # noqa: C901, PLR0912, PLR0915
             metrics.joins.labels(event.pattern, event.outcome).inc()
             metrics.join_seconds.labels(event.pattern).observe(event.seconds)
         case telemetry.Handled():
-            metrics.handled.labels(event.pattern, event.event, event.outcome).inc()
-            metrics.handled_seconds.labels(event.pattern).observe(event.seconds)
+            metrics.handled.labels(event.pattern, event.event, event.outcome).inc(event.count)
+            metrics.handled_seconds.labels(event.pattern).observe(event.seconds / event.count)
         case telemetry.ChannelCrashed():
             metrics.crashes.labels(event.pattern).inc()
             _log.error("channel_crashed", topic=event.pattern, exc_info=event.error)

@@ -14,6 +14,8 @@ PONG: Final = 0xA
 _FINAL, _RESERVED, _MASKED = 0x80, 0x70, 0x80
 _SHORT, _TWO_MORE = 125, 126
 _SHORTEST, _MASK_BYTES = 2, 4
+_LEAST = _SHORTEST + _MASK_BYTES
+_WHOLE_TEXT: Final = _FINAL | TEXT
 
 Unmask = Callable[[bytes, bytes], bytes]
 Incoming = tuple[int, bytes]  # what it is, and what is in it; a message is whole
@@ -39,6 +41,26 @@ class FrameReader:
         self._fragments: list[bytes] = []
         self._opcode = CONTINUATION  # of the message whose fragments are here
         self._size = 0
+
+    def whole_text(self, data: bytes) -> str | None:
+        """Return the text if `data` is one message in one short frame, which it mostly is.
+
+        Anything else is left to `feed`, which does the same and everything beside it.
+        """
+        size = len(data)
+        if self._rest or self._opcode or size < _LEAST or data[0] != _WHOLE_TEXT:
+            return None
+        if data[1] == _MASKED | size - _LEAST:
+            mask = 2
+        elif (
+            data[1] == _MASKED | _TWO_MORE
+            and (data[2] << 8 | data[3]) == size - _LEAST - 2 <= self._limit
+        ):
+            mask = 4
+        else:
+            return None
+        body = mask + _MASK_BYTES
+        return read_text(self._unmask(data[body:], data[mask:body]))
 
     def feed(self, data: bytes, take: Callable[[int, bytes], None]) -> None:
         """Hand what is complete to `take`; raises Broken, after what came before the breach."""

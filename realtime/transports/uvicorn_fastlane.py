@@ -53,6 +53,10 @@ class _Deaf(FrameReader):
     def feed(self, data: bytes, take: Callable[[int, bytes], None]) -> None:
         """Let it go."""
 
+    def whole_text(self, data: bytes) -> str | None:  # noqa: ARG002
+        """Find nothing."""
+        return None
+
 
 class _Nowhere:
     """Stands for the queue and the event of a connection on which no app waits."""
@@ -140,7 +144,11 @@ class FastlaneProtocol(WebSocketsSansIOProtocol):
         """Read frames for the endpoint, or leave them to uvicorn where nobody has attached."""
         if self._reader is not None:
             try:
-                self._reader.feed(data, self._take)
+                text = self._reader.whole_text(data)
+                if text is None:
+                    self._reader.feed(data, self._take)
+                elif self._sink is not None:
+                    self._sink.received(text)
             except Broken as broken:
                 self._reader = _DEAF  # what follows a breach cannot be read
                 self.close(broken.close, _BREACH_GRACE_S)

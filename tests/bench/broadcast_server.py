@@ -6,9 +6,11 @@ With "each" every broadcast is written by itself, to compare with a floor that d
 """
 
 import sys
+from collections.abc import Awaitable
 from typing import Any, ClassVar
 
 import uvicorn
+from typing_extensions import override
 
 from realtime import Channel, Endpoint, LocalPubSub, Ok, Socket
 from realtime.telemetry import Event, Telemetry
@@ -20,14 +22,17 @@ COUNTS: dict[type[Event], int] = {}
 class Bench(Channel):
     each: ClassVar[bool] = False
 
-    async def handle_in(self, event: str, payload: Any) -> Ok | None:
+    @override
+    def handle_in(self, event: str, payload: Any) -> Ok | Awaitable[None]:
         if event == "ping":
             return Ok(payload)
+        return self._shout(event, payload)
+
+    async def _shout(self, event: str, payload: Any) -> None:
         await self.broadcast(event, payload)
         if self.each:
             endpoint: Any = self.socket.endpoint
             endpoint.node.fanout._flush()
-        return None
 
 
 class BenchSocket(Socket):
