@@ -1,66 +1,59 @@
 // Who is reading. Signing in is asked for at the first action that needs it, which then happens.
 
-import { keep, known, refresh, request } from "./api.mjs";
+import { keep, request } from "./api.mjs";
 import { clone, press } from "./dom.mjs";
 import { sheet } from "./sheet.mjs";
-
-const TITLES = { login: "Sign in", register: "Make an account" };
 
 export const initial = (who) => (who?.display_name || who?.name || "?")[0].toUpperCase();
 
 /** `me` is the reader or null; what is in `changes` is called when that changes. */
 export const account = {
-  me: null,
-  changes: [],
+	me: null,
+	changes: [],
 
-  /** Go on with the session of an earlier visit, if there is one. */
-  async resume() {
-    if (known()) become((await refresh())?.user);
-  },
+	/** Resolves to whether somebody is signed in, once they are or would rather not. */
+	need: (reason) => (account.me ? Promise.resolve(true) : new Promise((done) => ask("login", reason, done))),
 
-  /** Resolves to whether somebody is signed in, once they are or would rather not. */
-  need: (reason) => (account.me ? Promise.resolve(true) : new Promise((done) => ask("login", reason, done))),
+	show() {
+		const { me } = account;
+		if (!me) return account.need("Like, save, comment, and hear of answers.");
+		const panel = clone("account", { initial: initial(me), name: me.display_name, username: `@${me.username}` });
+		const dialog = sheet("Your account", press(panel, { button: () => { dialog.close(); account.end(); } }), [], "form");
+	},
 
-  /** The panel of whoever is signed in. */
-  show() {
-    const { me } = account;
-    if (!me) return account.need("Like, save and comment, and hear when somebody answers.");
-    const panel = clone("account", { initial: initial(me), name: me.display_name, username: `@${me.username}` });
-    const dialog = sheet("Your account", press(panel, { button: () => { dialog.close(); account.end(); } }), undefined, "form");
-  },
-
-  /** Sign out, or take note that the server did. */
-  end() {
-    request("POST", "/auth/logout", undefined, false).catch(() => {});
-    keep();
-    become(null);
-  },
+	/** Sign out, or take note that the server did. */
+	end() {
+		request("POST", "/auth/logout", undefined, false).catch(() => {});
+		keep();
+		become(null);
+	},
 };
 
-function become(user) {
-  account.me = user ?? null;
-  account.changes.forEach((hear) => hear());
+export function become(user) {
+	account.me = user ?? null;
+	account.changes.forEach((hear) => hear());
 }
 
 function ask(way, reason, done) {
-  const form = clone(way, { reason });
-  const [problem, button] = [form.querySelector(".problem"), form.querySelector(".primary")];
-  const other = way === "login" ? "register" : "login";
-  const dialog = sheet(TITLES[way], form, () => done?.(Boolean(account.me)), "form");
-  press(form, { ".text": () => { const rest = done; done = null; ask(other, reason, rest); } });
-  form.onsubmit = async (event) => {
-    event.preventDefault();
-    problem.textContent = "";
-    button.disabled = true;
-    try {
-      const answer = await request("POST", `/auth/${way}`, Object.fromEntries(new FormData(form)), false);
-      keep(answer);
-      become(answer.user);
-      dialog.close();
-    } catch (refusal) {
-      problem.textContent = refusal.message;
-    }
-    button.disabled = false;
-  };
-  form.querySelector("input").focus();
+	const form = clone(way, { reason });
+	const [problem, button] = [form.querySelector(".problem"), form.querySelector(".primary")];
+	const other = way === "login" ? "register" : "login";
+	const ends = [() => done(account.me !== null)];
+	const dialog = sheet(form.dataset.title, form, ends, "form");
+	press(form, { ".text": () => ends.pop() && ask(other, reason, done) });
+	form.onsubmit = async (event) => {
+		event.preventDefault();
+		problem.textContent = "";
+		button.disabled = true;
+		try {
+			const answer = await request("POST", `/auth/${way}`, Object.fromEntries(new FormData(form)), false);
+			keep(answer);
+			become(answer.user);
+			dialog.close();
+		} catch (refusal) {
+			problem.textContent = refusal.message;
+		}
+		button.disabled = false;
+	};
+	form.querySelector("input").focus();
 }

@@ -1,25 +1,82 @@
-// Digits that roll, without moving anything around them.
+// Each item's counters, and what this reader did to it; digits that roll.
 
 import { calm, compact } from "./dom.mjs";
 
+const MOST = 3000;
+const items = new Map();
+const ears = new Map();
+
+function find(id) {
+	if (!items.has(id)) {
+		// Oldest first, but nothing that is on the screen.
+		if (items.size > MOST) for (const old of items.keys()) if (items.size > MOST / 2 && !ears.has(old)) items.delete(old);
+		items.set(id, { version: -1, likes: 0, comments: 0, bookmarks: 0, like: false, bookmark: false, ahead: {} });
+	}
+	return items.get(id);
+}
+
+const tell = (id) => ears.get(id)?.forEach((hear) => hear(counters.read(id)));
+
+/** The greater version wins; what the reader just did shows before the server has counted it. */
+export const counters = {
+	learn({ id, retracted, counts, liked_by_me, bookmarked_by_me }) {
+		if (retracted) return;
+		const item = find(id);
+		if (counts?.version >= item.version) Object.assign(item, counts);
+		if (!item.ahead.like) item.like = liked_by_me ?? item.like;
+		if (!item.ahead.bookmark) item.bookmark = bookmarked_by_me ?? item.bookmark;
+		tell(id);
+	},
+
+	frame: (frame) => frame.items.forEach(({ id, ...counts }) => items.has(id) && counters.learn({ id, counts })),
+
+	act(id, what, on) {
+		const item = find(id);
+		item[what] = on;
+		item.ahead[what] = on ? 1 : -1;
+		tell(id);
+	},
+
+	/** The server said yes with an answer, which counts what was done, or no without one. */
+	settle(id, what, on, answer) {
+		const item = find(id);
+		item.ahead[what] = 0;
+		if (!answer) item[what] = !on;
+		counters.learn({ ...answer, id });
+	},
+
+	forgetReader() {
+		for (const [id, item] of items) {
+			item.like = item.bookmark = false;
+			tell(id);
+		}
+	},
+
+	read(id) {
+		const item = find(id);
+		const { like = 0, bookmark = 0 } = item.ahead;
+		return { ...item, likes: Math.max(0, item.likes + like), bookmarks: Math.max(0, item.bookmarks + bookmark) };
+	},
+
+	/** Hear of every change of an item; call what is returned to stop. */
+	on(id, hear) {
+		const these = ears.get(id) ?? new Set();
+		ears.set(id, these.add(hear));
+		hear(counters.read(id));
+		return () => these.delete(hear) && !these.size && ears.delete(id);
+	},
+};
+
 /** Show a number in an element; of the changes within one frame the last is drawn. */
 export function roll(element, number) {
-  element.wanted = number;
-  if (element.frame) return;
-  const draw = () => {
-    element.frame = 0;
-    const [before, after] = [element.textContent, element.wanted ? compact(element.wanted) : ""];
-    if (before === after) return;
-    const way = element.wanted > element.shown ? "up" : "down";
-    const first = element.shown === undefined || calm.matches;
-    element.shown = element.wanted;
-    element.replaceChildren(...[...after].map((letter, at) => {
-      const digit = document.createElement("span");
-      digit.textContent = letter;
-      if (!first && before.at(at - after.length) !== letter) digit.className = way;
-      return digit;
-    }));
-  };
-  if (element.shown === undefined) draw();
-  else element.frame = requestAnimationFrame(draw);
+	element.wanted = number;
+	element.frame ||= requestAnimationFrame(() => {
+		const { wanted, shown = wanted, textContent: before } = element;
+		const after = wanted ? compact(wanted) : "";
+		Object.assign(element, { frame: 0, shown: wanted });
+		if (before === after) return;
+		const way = wanted === shown || calm.matches ? "" : wanted > shown ? "up" : "down";
+		const digit = (textContent, at) => Object.assign(document.createElement("span"), { textContent, className: before.at(at - after.length) === textContent ? "" : way });
+		element.replaceChildren(...[...after].map(digit));
+	});
 }

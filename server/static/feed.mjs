@@ -3,269 +3,249 @@
 
 import { announce } from "./announce.mjs";
 import { get } from "./api.mjs";
-import { calm, clone, headline } from "./dom.mjs";
-import { notice } from "./sheet.mjs";
-import { counters } from "./store.mjs";
+import { calm, clone, headline, press } from "./dom.mjs";
+import { link } from "./socket.mjs";
+import { counters } from "./counters.mjs";
 
-// With the one in view and the one after the last, seven slides at most are in the document.
+// With the one in view and the tail, at most seven slides are in the document.
 const BEHIND = 2;
 const AHEAD = 3;
 const KEPT_BEHIND = 120;
 const REST_AFTER = 2500;
 const SETTLED = 120;
 
-const TAILS = {
-  failed: ["The stories did not come through", "Lumen could not be reached. What you have seen is still here.", "Try again"],
-  end: ["That is all for now", "You have seen everything there is. New stories show at the top as they come in.", "Look again"],
-  empty: ["Nothing here yet", "Stories appear as soon as a first source was read. Add one with: lumen source add", "Look again"],
-};
+/** Show a feed of a `kind` (see main.mjs) in a panel; `news` hears when the fresh items change. */
+export function makeFeed(kind, panel, news) {
+	const track = panel.firstElementChild;
+	const [views, inView, fresh] = [new Map(), new Set(), new Set()];
+	let entries = [];
+	let current = 0;
+	let state = "loading";
+	let watched = new Set();
+	let acked = 0;
+	let channel, cursor, asking, tail, timer;
 
-/**
- * Show a feed in a panel. `kind` is {name, list, frame, items, view, ahead}; `news` is told when
- * the number of fresh items changes.
- */
-export function makeFeed(kind, link, panel, news) {
-  const track = panel.firstElementChild;
-  const [views, known, inView, fresh] = [new Map(), new Set(), new Set(), new Set()];
-  let entries = [];
-  let current = 0;
-  let state = "loading";
-  let watched = new Set();
-  let acked = 0;
-  let channel, cursor, asking, tail, timer;
+	/** Join, if this was not done; the reply is the first page. */
+	function start() {
+		if (channel) return want();
+		const hears = {
+			[kind.frame]: (push) => given({ [kind.list]: [{ ...push[kind.frame], seq: push.seq }], cursor: push.cursor }),
+			fresh: ({ ids }) => {
+				ids.forEach((id) => fresh.add(id));
+				if (!entries.length) return renew();
+				news();
+				if (state === "end") become("loading");
+				want();
+			},
+			retract,
+			media,
+			// The session was lost: what is on the screen stays, and goes on after the new cursor.
+			reset: (lost) => (cursor = lost.cursor),
+		};
+		const joined = (page) => {
+			acked = 0;
+			watched = new Set();
+			given(page);
+			follow();
+			want();
+		};
+		// Params as a function: every rejoin says how far this screen has come.
+		channel = link.join(`feed:${kind.name}`, hears, joined, () => (cursor ? { cursor } : {}));
+		channel.joinPush.receive("error", failed);
+		setTimeout(() => entries.length || page(), REST_AFTER);
+	}
 
-  // ---- what comes ---------------------------------------------------------------------------------
+	// A page or a single frame, whichever way it came.
+	function given(page) {
+		const list = page[kind.list];
+		list.forEach((each, at) => {
+			const data = { seq: page.first_seq + at, ...each };
+			const id = data.slide_id ?? data.id;
+			if (entries.some((entry) => entry.id === id)) return;
+			entries.push({ id, data });
+			kind.items(data).forEach(counters.learn);
+		});
+		cursor = page.cursor;
+		if (list.length || state === "failed") state = "loading";
+		draw();
+		if (page.has_more === false && left() < 1) become(entries.length ? "end" : "empty");
+	}
 
-  /** Join, if this was not done; the reply is the first page. */
-  function start() {
-    if (channel) return want();
-    const hears = {
-      [kind.frame]: (push) => given({ [kind.list]: [{ ...push[kind.frame], seq: push.seq }], cursor: push.cursor }),
-      fresh: ({ ids }) => {
-        ids.forEach((id) => fresh.add(id));
-        if (!entries.length) return renew();
-        news();
-        // Who is at the end need not ask for what comes after it.
-        if (state === "end") become("loading");
-        want();
-      },
-      retract,
-      media,
-      // The session was lost: what is on the screen stays, and goes on after the new cursor.
-      reset: (lost) => { cursor = lost.cursor; },
-    };
-    const joined = (page) => {
-      acked = 0;
-      watched = new Set();
-      given(page);
-      follow();
-      want();
-    };
-    // Params as a function: every rejoin says how far this screen has come.
-    channel = link.join(`feed:${kind.name}`, hears, joined, () => (cursor ? { cursor } : {}));
-    channel.joinPush.receive("error", failed);
-    setTimeout(() => entries.length || page(), REST_AFTER);
-  }
+	/** Start over at the newest: the reader asked for it. */
+	function renew() {
+		channel?.leave();
+		[...views.keys()].forEach(unmount);
+		fresh.clear();
+		watched.clear();
+		entries = [];
+		channel = cursor = asking = undefined;
+		panel.scrollTop = current = 0;
+		become("loading");
+		news();
+		start();
+	}
 
-  // A page or a single frame, whichever way it came.
-  function given(page) {
-    const list = page[kind.list];
-    list.forEach((each, at) => {
-      const data = { seq: page.first_seq + at, ...each };
-      const id = data.slide_id ?? data.id;
-      if (known.has(id)) return;
-      known.add(id);
-      entries.push({ id, data });
-      kind.items(data).forEach(counters.learn);
-    });
-    cursor = page.cursor;
-    if (list.length) state = "loading";
-    draw();
-    if (page.has_more === false && left() < 1) become(entries.length ? "end" : "empty");
-  }
+	const left = () => entries.length - 1 - current;
+	const live = () => link.state === "open" && channel?.state === "joined";
 
-  /** Start over at the newest: the reader asked for it. */
-  function renew() {
-    channel?.leave();
-    [...views.keys()].forEach(unmount);
-    [fresh, known, watched].forEach((set) => set.clear());
-    entries = [];
-    channel = cursor = asking = undefined;
-    panel.scrollTop = current = 0;
-    become("loading");
-    news();
-    start();
-  }
+	function want() {
+		if (state !== "loading" || panel.hidden || !channel) return;
+		// The window pushed ahead should do; at its end the reader asks.
+		if (live() ? left() < 1 && entries.length : link.state === "offline" && left() < AHEAD) page();
+	}
 
-  const left = () => entries.length - 1 - current;
-  const live = () => link.state === "open" && channel?.state === "joined";
+	// Without a socket: pages of the same session, at the same cursor.
+	function page() {
+		if (asking) return;
+		const mine = (asking = live()
+			? new Promise((ok, no) => channel.push("more", { limit: AHEAD }).receive("ok", ok).receive("error", no).receive("timeout", no))
+			: get(`/feed/${kind.name}`, { cursor, limit: AHEAD }));
+		const then = (act) => (answer) => {
+			if (mine !== asking) return;
+			asking = null;
+			act(answer);
+		};
+		mine.then(then(given), then(failed));
+	}
 
-  function want() {
-    if (state !== "loading" || panel.hidden || !channel) return;
-    // The window pushed ahead should have been enough; at its end the reader asks.
-    if (live() ? left() < 1 && entries.length : link.state === "offline" && left() < AHEAD) page();
-  }
+	function failed(refusal) {
+		if (refusal?.reason === "cursor_invalid") cursor = null;
+		become("failed");
+	}
 
-  // Without a socket: pages of the same session, at the same cursor.
-  async function page() {
-    if (asking) return;
-    const mine = (asking = live()
-      ? new Promise((ok, no) => channel.push("more", { limit: AHEAD }).receive("ok", ok).receive("error", no).receive("timeout", no))
-      : get(`/feed/${kind.name}`, { cursor, limit: AHEAD }));
-    const [answer, refusal] = await mine.then((it) => [it], (it) => [null, it]);
-    if (mine !== asking) return;
-    asking = null;
-    if (answer) given(answer);
-    else failed(refusal);
-  }
+	function again() {
+		become("loading");
+		if (entries.length) page();
+		else renew();
+	}
 
-  function failed(refusal) {
-    if (refusal?.reason === "cursor_invalid") cursor = null;
-    become("failed");
-  }
+	function retract({ ids }) {
+		entries.forEach(({ data }, index) => {
+			const gone = kind.items(data).filter(({ id }) => ids.includes(id));
+			gone.forEach((item) => { item.retracted = true; });
+			if (gone.length && views.has(index)) unmount(index);
+		});
+		ids.forEach((id) => fresh.delete(id));
+		draw();
+		news();
+	}
 
-  function again() {
-    become("loading");
-    if (entries.length) page();
-    else renew();
-  }
+	function media(card) {
+		const index = entries.findIndex(({ id }) => id === card.id);
+		if (index < 0) return;
+		Object.assign(entries[index].data, card);
+		views.get(index)?.media(card);
+	}
 
-  function retract({ ids }) {
-    const gone = (item) => (ids.includes(item.id) ? { id: item.id, seq: item.seq, retracted: true } : item);
-    entries.forEach((entry, index) => {
-      const { data } = entry;
-      if (!kind.items(data).some(({ id }) => ids.includes(id))) return;
-      entry.data = data.featured ? { ...data, featured: gone(data.featured), related: data.related.map(gone) } : gone(data);
-      if (views.has(index)) unmount(index);
-    });
-    ids.forEach((id) => fresh.delete(id));
-    draw();
-    news();
-  }
+	/** The item in view: of a slide, its featured one. */
+	const here = () => entries[current]?.data.featured ?? entries[current]?.data;
 
-  function media(card) {
-    const index = entries.findIndex(({ id }) => id === card.id);
-    if (index < 0) return;
-    Object.assign(entries[index].data, card);
-    views.get(index)?.media(card);
-  }
+	function go(by) {
+		const to = Math.max(0, Math.min(current + by, entries.length));
+		panel.scrollTo({ top: to * panel.clientHeight, behavior: calm.matches ? "instant" : "smooth" });
+	}
 
-  // ---- what is seen -------------------------------------------------------------------------------
+	function scrolled() {
+		const now = Math.min(Math.round(panel.scrollTop / panel.clientHeight), entries.length);
+		if (!(now >= 0) || now === current) return;
+		current = now;
+		draw();
+		follow();
+		want();
+		if (here()) announce(headline(here()));
+	}
 
-  /** The item in view: of a slide, its featured one. */
-  const here = () => entries[current]?.data.featured ?? entries[current]?.data;
+	const observer = new IntersectionObserver((changes) => {
+		for (const { target, intersectionRatio } of changes) {
+			const seen = intersectionRatio >= 0.6;
+			inView[seen ? "add" : "delete"](target.entry);
+			target.view.visible?.(seen);
+		}
+		clearTimeout(timer);
+		timer = setTimeout(follow, SETTLED);
+	}, { root: panel, threshold: [0, 0.6] });
 
-  /** Move by so many slides. */
-  function go(by) {
-    const to = Math.max(0, Math.min(current + by, entries.length));
-    panel.scrollTo({ top: to * panel.clientHeight, behavior: calm.matches ? "instant" : "smooth" });
-  }
+	// Tell how far the reader is, and whose counters are in view: the server sends no others.
+	function follow() {
+		if (!live()) return;
+		const seq = entries[Math.min(current, entries.length - 1)]?.data.seq;
+		if (seq > acked && !panel.hidden) channel.push("ack", { seq: (acked = seq) });
+		const wanted = new Set([...inView].flatMap(({ data }) => kind.items(data).map(({ id }) => id)));
+		const [off, on] = [[...watched].filter((id) => !wanted.has(id)), [...wanted].filter((id) => !watched.has(id))];
+		watched = wanted;
+		if (off.length) channel.push("unwatch", { ids: off });
+		if (on.length) channel.push("watch", { ids: on }).receive("ok", counters.frame);
+	}
 
-  function scrolled() {
-    const now = Math.min(Math.round(panel.scrollTop / panel.clientHeight), entries.length);
-    if (!(now >= 0) || now === current) return;
-    current = now;
-    draw();
-    follow();
-    want();
-    if (here()) announce(headline(here()));
-  }
+	function draw() {
+		const [from, to] = [Math.max(0, current - BEHIND), current + AHEAD];
+		for (const index of views.keys()) if (index < from || index > to) unmount(index);
+		for (let index = from; index <= to && index < entries.length; index++) {
+			if (!views.has(index)) mount(index);
+			views.get(index).element.ariaCurrent = index === current;
+		}
+		drawTail();
+	}
 
-  const observer = new IntersectionObserver((changes) => {
-    for (const { target, intersectionRatio } of changes) {
-      const seen = intersectionRatio >= 0.6;
-      inView[seen ? "add" : "delete"](target.entry);
-      target.view.visible?.(seen);
-    }
-    clearTimeout(timer);
-    timer = setTimeout(follow, SETTLED);
-  }, { root: panel, threshold: [0, 0.6] });
+	function mount(index) {
+		const entry = entries[index];
+		const view = kind.view(entry.data);
+		Object.assign(view.element, { entry, view, index }).dataset.seq = entry.data.seq;
+		view.element.style.setProperty("--index", index);
+		views.set(index, view);
+		// In the order of reading, for the keyboard and for screen readers.
+		track.insertBefore(view.element, [...track.children].find((other) => other.index > index) ?? tail);
+		observer.observe(view.element);
+		for (const src of kind.pictures(entry.data)) if (src) Object.assign(new Image(), { src }).decode().catch(() => {});
+	}
 
-  // Tell how far the reader is, and whose counters are in view: the server sends no others.
-  function follow() {
-    if (!live()) return;
-    const seq = entries[Math.min(current, entries.length - 1)]?.data.seq;
-    if (seq > acked && !panel.hidden) channel.push("ack", { seq: (acked = seq) });
-    const wanted = new Set([...inView].flatMap(({ data }) => kind.items(data).map(({ id }) => id)));
-    const [off, on] = [[watched, wanted], [wanted, watched]].map(([these, those]) => [...these].filter((id) => !those.has(id)));
-    watched = wanted;
-    if (off.length) channel.push("unwatch", { ids: off });
-    if (on.length) channel.push("watch", { ids: on }).receive("ok", counters.frame);
-  }
+	function unmount(index) {
+		const { element, ends } = views.get(index);
+		observer.unobserve(element);
+		inView.delete(element.entry);
+		element.remove();
+		ends.forEach((end) => end());
+		views.delete(index);
+	}
 
-  // ---- the document -------------------------------------------------------------------------------
+	function become(next) {
+		state = next;
+		drawTail();
+	}
 
-  function draw() {
-    const [from, to] = [Math.max(0, current - BEHIND), current + AHEAD];
-    for (const index of views.keys()) if (index < from || index > to) unmount(index);
-    for (let index = from; index <= to && index < entries.length; index++) {
-      if (!views.has(index)) mount(index);
-      views.get(index).element.ariaCurrent = index === current;
-    }
-    drawTail();
-  }
+	// After the last slide: the shape of the next, or what is the matter.
+	function drawTail() {
+		const key = `${state} ${entries.length}`;
+		if (tail?.dataset.state !== key) {
+			// A new one each time: scroll snapping would carry the reader along with one that moves.
+			tail?.remove();
+			tail = press(clone("tail", { content: clone(state) }), { button: again });
+			tail.dataset.state = key;
+			tail.style.setProperty("--index", entries.length);
+			track.append(tail);
+			track.style.setProperty("--count", entries.length + 1);
+		}
+		tail.ariaCurrent = current === entries.length;
+		tail.hidden = left() >= AHEAD;
+	}
 
-  function mount(index) {
-    const entry = entries[index];
-    const view = kind.view(entry.data);
-    Object.assign(view.element, { entry, view, index }).dataset.seq = entry.data.seq;
-    view.element.style.setProperty("--index", index);
-    views.set(index, view);
-    // In the order of reading, for the keyboard and for screen readers.
-    track.insertBefore(view.element, [...track.children].find((other) => other.index > index) ?? tail);
-    observer.observe(view.element);
-    kind.ahead(entry.data);
-  }
+	const hold = () => { panel.scrollTop = current * panel.clientHeight; };
 
-  function unmount(index) {
-    const { element, ends } = views.get(index);
-    observer.unobserve(element);
-    inView.delete(element.entry);
-    element.remove();
-    ends.forEach((end) => end());
-    views.delete(index);
-  }
+	// Memory stays flat: what is far behind is let go, and the rest moves up unseen.
+	function forgetFar() {
+		const drop = current - KEPT_BEHIND;
+		if (drop < KEPT_BEHIND / 4) return;
+		[...views.keys()].forEach(unmount);
+		entries.splice(0, drop);
+		current -= drop;
+		draw();
+		hold();
+	}
 
-  function become(next) {
-    state = next;
-    drawTail();
-  }
-
-  // After the last slide: the shape of the next, or what is the matter and what to do about it.
-  function drawTail() {
-    const key = `${state} ${entries.length}`;
-    if (tail?.dataset.state !== key) {
-      // A new one each time: scroll snapping would carry the reader along with one that moves.
-      tail?.remove();
-      const words = TAILS[state];
-      tail = clone("tail", { content: words ? notice(...words, again) : clone("bones") });
-      tail.dataset.state = key;
-      tail.style.setProperty("--index", entries.length);
-      track.append(tail);
-      track.style.setProperty("--count", entries.length + 1);
-    }
-    tail.ariaCurrent = current === entries.length;
-    tail.hidden = left() >= AHEAD;
-  }
-
-  // A turn of the device keeps the slide.
-  const hold = () => { panel.scrollTop = current * panel.clientHeight; };
-
-  // Memory stays flat: what is far behind is let go, and the rest moves up unseen.
-  function forgetFar() {
-    const drop = current - KEPT_BEHIND;
-    if (drop < KEPT_BEHIND / 4) return;
-    [...views.keys()].forEach(unmount);
-    entries.splice(0, drop).forEach(({ id }) => known.delete(id));
-    current -= drop;
-    draw();
-    hold();
-  }
-
-  panel.onscroll = () => requestAnimationFrame(scrolled);
-  panel.onscrollend = forgetFar;
-  new ResizeObserver(hold).observe(panel);
-  link.changes.push(want);
-  draw();
-  return { start, renew, go, here, fresh };
+	panel.onscroll = () => requestAnimationFrame(scrolled);
+	panel.onscrollend = forgetFar;
+	new ResizeObserver(hold).observe(panel);
+	link.changes.push(want);
+	draw();
+	return { start, renew, go, here, fresh };
 }

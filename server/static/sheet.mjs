@@ -5,26 +5,24 @@ import { clone, press } from "./dom.mjs";
 const open = [];
 
 /**
- * Open a panel made of a template. The dialog keeps the focus inside and gives it back. A form
- * goes over what is open, anything else takes its place; `closed` is called however it closes.
+ * Open a panel; the dialog keeps the focus inside and gives it back. A form goes over what is
+ * open, a page takes its place; `ends` are called however it closes.
  */
-export function sheet(title, content, closed = () => {}, kind = "page") {
-  for (const other of open) if (kind === "page" || other.kind === "form") other.close();
-  const dialog = clone("sheet", { title });
-  dialog.kind = kind;
-  dialog.classList.add(`is-${kind}`);
-  dialog.setAttribute("aria-label", title);
-  dialog.append(content);
-  press(dialog, { ".close": () => dialog.close(), dialog: (event) => event.target === dialog && dialog.close() });
-  dialog.onclose = () => {
-    open.splice(open.indexOf(dialog), 1);
-    dialog.remove();
-    closed();
-  };
-  open.push(dialog);
-  document.body.append(dialog);
-  dialog.showModal();
-  return dialog;
+export function sheet(title, content, ends = [], kind = "page") {
+	for (const other of open) if (kind === "page" || other.kind === "form") other.close();
+	const dialog = Object.assign(clone("sheet", { title }), { kind, ariaLabel: title });
+	dialog.classList.add(`is-${kind}`);
+	dialog.append(content);
+	press(dialog, { ".close": () => dialog.close(), dialog: ({ target }) => target === dialog && dialog.close() });
+	dialog.onclose = () => {
+		open.splice(open.indexOf(dialog), 1);
+		dialog.remove();
+		ends.forEach((end) => end());
+	};
+	open.push(dialog);
+	document.body.append(dialog);
+	dialog.showModal();
+	return dialog;
 }
 
 export const covered = () => open.some((dialog) => dialog.open);

@@ -2,7 +2,7 @@
 
 import { Socket } from "/static/vendor/phoenix.mjs";
 import { refresh, stale, token } from "./api.mjs";
-import { counters } from "./store.mjs";
+import { counters } from "./counters.mjs";
 
 // A blink of the connection is nobody's business.
 const SHOW_AFTER = 700;
@@ -14,42 +14,42 @@ let timers = [];
 
 /** `state` is connecting, open, reconnecting or offline; what is in `changes` is called with it. */
 export const link = {
-  state: "connecting",
-  changes: [],
+	state: "connecting",
+	changes: [],
 
-  /** Open it, or open it again as whoever is signed in now; joined topics come back by themselves. */
-  connect() {
-    lost();
-    socket.disconnect(() => socket.connect());
-  },
+	/** Open it, anew as whoever is signed in now; joined topics come back by themselves. */
+	connect() {
+		lost();
+		socket.disconnect(() => socket.connect());
+	},
 
-  /** Join a topic: `hears` by event name, `joined` with the reply of this and of every later join. */
-  join(topic, hears = {}, joined = () => {}, params = {}) {
-    const channel = socket.channel(topic, params);
-    for (const [event, hear] of Object.entries({ counters: counters.frame, ...hears })) channel.on(event, hear);
-    channel.join().receive("ok", joined);
-    return channel;
-  },
+	/** Join a topic: `hears` by event, `joined` with the reply of this and every later join. */
+	join(topic, hears = {}, joined = () => {}, params = {}) {
+		const channel = socket.channel(topic, params);
+		for (const [event, hear] of Object.entries({ counters: counters.frame, ...hears })) channel.on(event, hear);
+		channel.join().receive("ok", joined);
+		return channel;
+	},
 };
 
 function become(state) {
-  link.state = state;
-  link.changes.forEach((hear) => hear(state));
+	link.state = state;
+	link.changes.forEach((hear) => hear(state));
 }
 
 function found() {
-  timers.forEach(clearTimeout);
-  timers = [];
-  become("open");
+	timers.forEach(clearTimeout);
+	timers = [];
+	become("open");
 }
 
 function lost() {
-  if (stale()) refresh();
-  if (!timers.length)
-    timers = [
-      setTimeout(() => link.state === "open" && become("reconnecting"), SHOW_AFTER),
-      setTimeout(() => become("offline"), OFFLINE_AFTER),
-    ];
+	if (stale()) refresh();
+	if (!timers.length)
+		timers = [
+			setTimeout(() => link.state === "open" && become("reconnecting"), SHOW_AFTER),
+			setTimeout(() => become("offline"), OFFLINE_AFTER),
+		];
 }
 
 socket.onOpen(found);

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,7 +68,8 @@ class Stack:
     def wait(self) -> None:
         """Wait until there is something to read."""
         there = self._live.wait(START_SECONDS) and self._loaded.wait(START_SECONDS)
-        assert there and self.url, "\n".join(self.said[-40:])
+        assert there, "\n".join(self.said[-40:])
+        assert self.url, "\n".join(self.said[-40:])
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
@@ -204,7 +206,7 @@ class Windows:
 
     def __init__(self, browser: Browser, url: str) -> None:
         self._browser = browser
-        self._names = (f"{name}{random.randrange(10**6)}" for name in itertools.cycle(_NAMES))
+        self._names = (f"{name}{uuid.uuid4().hex[:6]}" for name in itertools.cycle(_NAMES))
         self.url = url
         self.all: list[Window] = []
 

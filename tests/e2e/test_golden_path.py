@@ -50,7 +50,7 @@ def feed_of(title: str, link: str) -> str:
 <title>The Paper of This Test</title><link>{link}</link><description>One story</description>
 <item><title>{title}</title><link>{link}/story</link><guid>{uuid.uuid4()}</guid>
 <pubDate>{moment}</pubDate><category>Culture</category>
-<description>A lamp was lit in the window of the old library, and people stopped to look.</description>
+<description>A lamp was lit in the window of the old library, and people looked up.</description>
 </item></channel></rss>"""
 
 
@@ -292,7 +292,7 @@ def to_a_film(page: Page) -> Locator:
     raise AssertionError("no card of For You has a film")
 
 
-def test_a_retracted_item_is_replaced_in_place(windows: Windows, stack: Stack) -> None:
+def test_a_retracted_item_is_replaced_in_place(windows: Windows) -> None:
     window = windows.open()
     expect(here(window.page)).to_be_visible()
     item = here(window.page).evaluate("(it) => it.entry.data.featured.id")

@@ -57,7 +57,7 @@ def signed_in(windows: Windows, window: Window, keep: object) -> None:
     page.keyboard.press("c")
     page.get_by_label("Your comment").fill("I walked past it this morning. The light was on.")
     page.get_by_role("button", name="Send").click()
-    expect(page.locator(".comment:not(.pending)", has_text="I walked past")).to_be_visible()
+    expect(page.locator(".comment:not(.pending)", has_text="I walked past").first).to_be_visible()
     keep("comments")
     page.keyboard.press("Escape")
     page.get_by_role("button", name=re.compile("^Notifications")).click()
