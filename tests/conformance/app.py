@@ -18,6 +18,7 @@ It prints the port that it listens on. What a foreign server needs to be judged:
 import argparse
 import asyncio
 import socket
+from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
@@ -43,6 +44,8 @@ from realtime.transports.uvicorn_fastlane import FastlaneProtocol
 TIERS: dict[str, Any] = {"lane": FastlaneProtocol, "asgi": "websockets-sansio"}
 _SECRET = "of the conformance app, which guards nothing"
 _STOP_SECONDS = 20
+_ROOT = Path(__file__).resolve().parents[2]
+_PAGE = b"<!doctype html><title>judge</title><link rel=icon href=data:,>"
 
 
 class _Later(Struct):
@@ -139,9 +142,11 @@ class App:
             case "websocket", _:
                 await send({"type": "websocket.close"})
             case "http", "/measure":
-                await self._measure(send)
-            case _:
-                await _respond(send, 404, b"")
+                await _respond(send, 200, msgspec.json.encode(self.endpoint.measure()))
+            case "http", "/":
+                await _respond(send, 200, _PAGE, "text/html")
+            case _, path:
+                await self._module(path, send)
 
     async def _live(self, receive: Any, send: Any) -> None:
         await receive()
@@ -151,12 +156,18 @@ class App:
         await self.endpoint.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _measure(self, send: Any) -> None:
-        await _respond(send, 200, msgspec.json.encode(self.endpoint.measure()))
+    async def _module(self, path: str, send: Any) -> None:
+        """Give a page a module of this project, such as the client that judges us."""
+        file = (_ROOT / path.lstrip("/")).resolve()
+        if file.is_relative_to(_ROOT) and file.suffix == ".mjs" and file.is_file():
+            await _respond(send, 200, file.read_bytes(), "text/javascript")
+        else:
+            await _respond(send, 404, b"")
 
 
-async def _respond(send: Any, status: int, body: bytes) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": []})
+async def _respond(send: Any, status: int, body: bytes, kind: str = "application/json") -> None:
+    headers = [(b"content-type", kind.encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
