@@ -18,13 +18,14 @@ from realtime.socket import ConnectInfo, Socket
 from realtime.telemetry import ChannelCrashed, Telemetry
 from realtime.token import Token
 from realtime.transports.longpoll import LongPollTransport
+from realtime.transports.sse import EventStreamTransport
 from realtime.transports.websocket import WebSocketTransport
 
 DISCONNECT = "disconnect"
 
 
 class Endpoint:
-    """Start it in the app's lifespan, mount `websocket` and `longpoll`, broadcast from anywhere."""
+    """Start it in the app's lifespan, mount its transports, broadcast from anywhere."""
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class Endpoint:
             telemetry=self.telemetry,
         )
         self.websocket = WebSocketTransport(self.node)
+        self.sse = EventStreamTransport(self.node)
         self.longpoll = LongPollTransport(self.node, self, self.name, Token(secrets or token_hex()))
         self._gaps: dict[object, Callable[[], None]] = {}
         self._detach: list[Callable[[], None]] = []

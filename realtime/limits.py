@@ -23,3 +23,4 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_polls: int = 10_000  # sessions of the long poll, which hold no connection open
     max_batch: int = 100  # as phoenix.js sends at most
     max_batch_bytes: int = 8_388_608
+    sse_comment_s: float = 15.0

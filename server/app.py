@@ -35,6 +35,7 @@ STATIC = Path(__file__).parent / "static"
 PHOENIX = Path(__file__).parents[1] / "node_modules" / "phoenix" / "priv" / "static" / "phoenix.mjs"
 WEBSOCKET_PATH = "/socket/websocket"
 LONGPOLL_PATH = "/socket/longpoll"
+EVENT_STREAM_PATH = "/socket/sse"
 ALLOWED_HEADERS = (
     "authorization",
     "content-type",
@@ -153,6 +154,7 @@ def _routes(endpoint: Endpoint) -> list[BaseRoute]:
         *(Route(o.path, Edge(o).__call__, methods=[o.method], name=o.name) for o in ALL_OPERATIONS),
         *documents.routes(ALL_OPERATIONS, CHANNELS),
         Route(LONGPOLL_PATH, endpoint.longpoll, name="longpoll"),
+        Route(EVENT_STREAM_PATH, endpoint.sse, name="event-stream"),
         Route("/", _page, methods=["GET"]),
         Route("/static/vendor/phoenix.mjs", _phoenix, methods=["GET"]),
         Mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static"),

@@ -53,3 +53,13 @@ async def answer(
         about.append(("content-type", "application/json; charset=utf-8"))
     await start(send, status, [*about, *headers])
     await send({"type": "http.response.body", "body": data})
+
+
+def preflight(scope: Scope, methods: str) -> list[tuple[str, str]]:
+    """Return what a page of another origin is told before it asks."""
+    return [
+        ("access-control-allow-origin", "*"),
+        ("access-control-allow-headers", header(scope, b"access-control-request-headers")),
+        ("access-control-allow-methods", methods),
+        ("access-control-max-age", "3600"),
+    ]

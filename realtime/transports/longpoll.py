@@ -19,7 +19,7 @@ from realtime.socket import ConnectRefused, Hub
 from realtime.telemetry import MalformedReceived
 from realtime.token import Token, TokenRefused
 from realtime.transports.admission import Receive, Scope, Send, admit, header, origin_fits
-from realtime.transports.http import BodyRefused, answer, read_body, until_gone
+from realtime.transports.http import BodyRefused, answer, preflight, read_body, until_gone
 from realtime.transports.poll_relay import PollRelay
 from realtime.transports.poll_session import AGAIN, GONE, NOTHING, Answer, PollSession
 
@@ -57,7 +57,7 @@ class LongPollTransport:
             raise RuntimeError("the long poll serves HTTP; mount it as such")
         method = scope["method"]
         if method == "OPTIONS":
-            await answer(send, HTTPStatus.OK, None, [*_HEADERS, *_preflight(scope)])
+            await answer(send, HTTPStatus.OK, None, preflight(scope, "get, post, options"))
         elif method not in ("GET", "POST"):
             await answer(send, HTTPStatus.BAD_REQUEST, None, _HEADERS)
         else:
@@ -200,11 +200,3 @@ def _text(data: bytes) -> str | bytes:
         return data.decode()
     except UnicodeDecodeError:
         return data
-
-
-def _preflight(scope: Scope) -> list[tuple[str, str]]:
-    return [
-        ("access-control-allow-headers", header(scope, b"access-control-request-headers")),
-        ("access-control-allow-methods", "get, post, options"),
-        ("access-control-max-age", "3600"),
-    ]
