@@ -8,8 +8,8 @@ from urllib.parse import urljoin, urlsplit
 import nh3
 from typing_extensions import override
 
-# Sanitising is linear but not free: what is cut here could never be shown anyway.
-MAX_RAW = 200_000
+# What is cut here could hardly be shown anyway, and deep nesting costs more than its length.
+MAX_RAW = 60_000
 
 TAGS = {
     "a", "abbr", "b", "blockquote", "br", "caption", "cite", "code", "dd", "del", "dfn", "div",
@@ -36,6 +36,8 @@ _BLOCKS = {
     "figure", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "ol", "p", "pre",
     "section", "table", "td", "th", "tr", "ul",
 }  # fmt: skip
+# A picture inside a link is never shown, and would push what stands behind it over the bound.
+_INLINE = re.compile(r"data:[^\"'\s>]{200,}")
 _SPACES = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r" *\n[ \n]*")
 # Control characters, and what a database of UTF-8 cannot keep or a reader is fooled with.
@@ -44,15 +46,12 @@ _UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u
 
 def html(raw: str, *, base: str, most: int) -> str:
     """Give HTML without scripts, styles and handlers, its links made whole; at most so long."""
-    clean, cut = _sanitised(_fit(raw[:MAX_RAW]), base), most
+    clean, cut = _sanitised(_bounded(raw), base), most
     while len(clean) > most:
-        # What a cut leaves open is closed again by the sanitiser, which makes it a little longer.
-        cut -= _ROOM
-        clean = _sanitised(clean[: max(cut, 0)], base)
+        # What a cut leaves open is closed again by the sanitiser, which makes it longer.
+        cut = cut * 9 // 10
+        clean = _sanitised(clean[:cut], base)
     return clean.strip()
-
-
-_ROOM = 500
 
 
 def html_of(written: str) -> str:
@@ -63,7 +62,7 @@ def html_of(written: str) -> str:
 def text(raw: str, *, most: int) -> str:
     """Give the plain text of HTML or of text with entities, a paragraph to a line."""
     reader = _Text()
-    reader.feed(_sanitised(_fit(raw[:MAX_RAW]), ""))
+    reader.feed(_sanitised(_bounded(raw), ""))
     reader.close()
     return shortened(_LINES.sub("\n", _SPACES.sub(" ", "".join(reader.pieces))).strip(), most)
 
@@ -77,7 +76,7 @@ def line(raw: str | None, *, most: int) -> str | None:
 
 def plain(raw: str, *, most: int) -> str:
     """Give text that is no HTML, fit to be stored."""
-    return shortened(_LINES.sub("\n", _SPACES.sub(" ", _fit(raw[:MAX_RAW]))).strip(), most)
+    return shortened(_LINES.sub("\n", _SPACES.sub(" ", _bounded(raw))).strip(), most)
 
 
 def link(raw: str | None, *, base: str, most: int = 2000) -> str | None:
@@ -122,6 +121,10 @@ def _sanitised(raw: str, base: str) -> str:
         link_rel="noopener nofollow",
         strip_comments=True,
     )
+
+
+def _bounded(raw: str) -> str:
+    return _fit(_INLINE.sub("data:", raw)[:MAX_RAW])
 
 
 def _fit(raw: str) -> str:

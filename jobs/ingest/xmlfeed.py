@@ -25,9 +25,9 @@ _BREAKAGES = (
 )
 _HTML_TYPES = {"text/html", "application/xhtml+xml"}
 _PAGE = re.compile(rb"<\s*(?:!doctype\s+html|html)\b", re.IGNORECASE)
-_ALTERNATE = re.compile(
-    rb"<link\b[^>]*\btype=[\"']?application/(?:rss|atom)\+xml[^>]*>", re.IGNORECASE
-)
+# Both are bounded, so that no page can make them look for long.
+_LINK = re.compile(rb"<link\b[^<>]{0,600}>", re.IGNORECASE)
+_FEED_TYPE = re.compile(rb"\btype=[\"']?application/(?:rss|atom)\+xml", re.IGNORECASE)
 _HREF = re.compile(rb"\bhref=[\"']?([^\"'\s>]{1,300})", re.IGNORECASE)
 
 
@@ -145,8 +145,9 @@ def _instead(content: bytes) -> str:
         return "It is empty."
     if not _PAGE.search(content[:4096]):
         return "It is not a feed."
-    alternate = _ALTERNATE.search(content[:200_000])
-    href = _HREF.search(alternate[0]) if alternate else None
+    links = (found[0] for found in _LINK.finditer(content[:200_000]))
+    alternate = next((each for each in links if _FEED_TYPE.search(each)), b"")
+    href = _HREF.search(alternate)
     hint = f" The page names its feed: {href[1].decode('utf-8', 'replace')}" if href else ""
     return f"It is a web page, not a feed.{hint}"
 

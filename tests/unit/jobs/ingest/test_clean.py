@@ -115,3 +115,10 @@ def test_the_first_picture_is_found() -> None:
     shown = clean.html('<p>x</p><img alt="a" src="/a.png?x=1&amp;y=2">', base=BASE, most=500)
 
     assert clean.first_image(shown) == "https://paper.example/a.png?x=1&y=2"
+
+
+def test_a_picture_inside_a_link_does_not_push_the_text_away() -> None:
+    raw = f'<p>Before</p><img src="data:image/png;base64,{"A" * 300_000}"><p>After</p>'
+
+    assert clean.text(raw, most=100) == "Before\nAfter"
+    assert "data:" not in clean.html(raw, base=BASE, most=500)
