@@ -1,22 +1,22 @@
 """A websocket protocol class for uvicorn: frames go straight to the transport, and come from it.
 
-`uvicorn.run(app, ws=FastlaneProtocol, ws_per_message_deflate=False)`. The upgrade is uvicorn's;
-once the endpoint has attached itself this class reads and writes the frames, without a queue, a
-task or a copy for each socket. Other websocket apps of the same server are served as ever.
+`uvicorn.run(app, ws=FastlaneProtocol, ws_per_message_deflate=False)`. The upgrade, the frames
+and the end are done here for an endpoint that claims the connection, without a queue, a task or
+a copy for each socket. Other websocket apps of the same server are served by uvicorn's own class.
 """
 
 # mypy: disable-error-code="explicit-override"
 # typing.override is newer than Python 3.11, and nothing else here needs typing_extensions.
 
 import asyncio
-import logging
 from asyncio.transports import BaseTransport
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any, cast
+from urllib.parse import unquote
 
-from uvicorn.protocols.utils import ClientDisconnected
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.config import Config
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
+from uvicorn.server import ServerState
 
 from realtime.close import Close
 from realtime.transports.frames import (
@@ -32,6 +32,8 @@ from realtime.transports.frames import (
     read_close,
     read_text,
 )
+from realtime.transports.upgrade import Upgrade, read_upgrade, switching
+from realtime.transports.uvicorn_stock import StockProtocol, quiet_logger
 from realtime.transports.websocket import LANE, Sink
 
 try:
@@ -39,10 +41,9 @@ try:
 except ImportError:  # where its C extension was not built
     from websockets.utils import apply_mask
 
-# uvicorn writes the query string of every accepted socket at INFO, and a token may be in it.
-_quiet = logging.getLogger("uvicorn.error.realtime")
 _EARLY_BYTES = 65_536
 _BREACH_GRACE_S = 1.0
+_CLOSE_TIMEOUT_S = 10.0
 
 
 class _Deaf(FrameReader):
@@ -58,57 +59,58 @@ class _Deaf(FrameReader):
         return None
 
 
-class _Nowhere:
-    """Stands for the queue and the event of a connection on which no app waits."""
-
-    def put_nowait(self, event: Any) -> None:
-        """Let it go."""
-
-    def set(self) -> None:
-        """Nobody waits."""
-
-    def clear(self) -> None:
-        """Nobody will."""
-
-
 _DEAF = _Deaf(0, apply_mask)
-_NOWHERE: Any = _Nowhere()
 
 
-class FastlaneProtocol(WebSocketsSansIOProtocol):
+class FastlaneProtocol(asyncio.Protocol):
     """One websocket connection; also the lane that the endpoint writes to."""
 
-    write: Callable[[bytes], None]
-    _sink: Sink | None = None
-    _reader: FrameReader | None = None
-    _early: bytes | None = None  # what came before it was known who reads
-    _abort: asyncio.TimerHandle | None = None
-    _closed: bool = False  # a close frame has gone out
+    __slots__ = (
+        *("_abort", "_app_state", "_asked", "_claimed", "_closed", "_config", "_early", "_lost"),
+        *("_paused", "_raw", "_reader", "_sink", "_state", "_stock", "_task", "transport", "write"),
+    )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if _quiet.level != logging.WARNING:  # uvicorn's own set-up of logs takes it back
-            _quiet.setLevel(logging.WARNING)
-        self.logger = _quiet
-        self.conn.debug = False  # it would write the headers
-        # Shared frames are never compressed, and a context that takes over could not be shared.
-        self._fast = not self.config.ws_per_message_deflate
+    transport: asyncio.Transport
+    write: Callable[[bytes], None]
+
+    def __init__(
+        self, config: Config, server_state: ServerState, app_state: dict[str, Any]
+    ) -> None:
+        self._config = config
+        self._state = server_state
+        self._app_state = app_state
+        self._asked: Upgrade | None = None
+        self._raw: bytes | None = None  # the request
+        self._claimed = False  # by an endpoint that is about to accept
+        self._sink: Sink | None = None
+        self._reader: FrameReader | None = None
+        self._early = b""  # what came before it was known who reads
+        self._paused = False
+        self._abort: asyncio.TimerHandle | None = None
+        self._closed = False  # a close frame has gone out
+        self._lost = False
+        self._stock: StockProtocol | None = None
+        self._task: asyncio.Task[None] | None = None
 
     # The lane.
 
+    def claim(self) -> bool:
+        """Keep uvicorn's own class out of it: what accepts next will attach itself."""
+        self._claimed = self._stock is None
+        return self._claimed
+
     def attach(self, sink: Sink) -> None:
         """Send messages to `sink` from now on, and first those that came since the upgrade."""
-        if self.disconnected:
+        self._asked = self._raw = self._task = None
+        self._reader = FrameReader(self._config.ws_max_size, apply_mask)
+        if self._lost:
             sink.closed(1006)
             return
         self._sink = sink
-        self._reader = FrameReader(self.config.ws_max_size, apply_mask)
-        self.stop_keepalive()  # clients send heartbeats, and the endpoint looks for the silent
-        early, self._early = self._early, None
-        # What the upgrade needed is most of a connection's memory.
-        del self.conn, self.request, self.response, self.scope
-        self.queue = self.writable = _NOWHERE
-        self._read_again()
+        if self._paused:
+            self._paused = False
+            self.transport.resume_reading()
+        early, self._early = self._early, b""
         if early:
             self.data_received(early)
 
@@ -118,30 +120,25 @@ class FastlaneProtocol(WebSocketsSansIOProtocol):
 
     def close(self, close: Close, grace_s: float) -> None:
         """Send a close frame; abort if the peer has not closed after `grace_s`."""
-        if self._closed or self.disconnected:
+        if self._closed or self._lost:
             return
         self._notify(close)
         self._closed = True
         if not self.transport.is_closing():
             self.write(close_frame(close))
-        self._abort = self.loop.call_later(grace_s, self.transport.abort)
+        loop = asyncio.get_running_loop()
+        self._abort = loop.call_later(grace_s, self.transport.abort)
 
-    # What uvicorn asks of it.
+    # What uvicorn asks of it, and its transport.
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Take the transport, and its way of writing as it is."""
-        super().connection_made(transport)
+        self.transport = cast("asyncio.Transport", transport)
         self.write = self.transport.write
-
-    def handle_connect(self, event: Any) -> None:
-        """Offer the lane to the app that is about to be called."""
-        super().handle_connect(event)
-        if self._fast and self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-            cast("dict[str, Any]", self.scope["extensions"])[LANE] = self
-            self._early = b""
+        self._state.connections.add(self)  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
-        """Read frames for the endpoint, or leave them to uvicorn where nobody has attached."""
+        """Read frames for the endpoint, or the request that comes first."""
         if self._reader is not None:
             try:
                 text = self._reader.whole_text(data)
@@ -152,77 +149,133 @@ class FastlaneProtocol(WebSocketsSansIOProtocol):
             except Broken as broken:
                 self._reader = _DEAF  # what follows a breach cannot be read
                 self.close(broken.close, _BREACH_GRACE_S)
-        elif self._early is not None:
+        elif self._stock is not None:
+            self._stock.data_received(data)
+        elif self._raw is None:
+            self._ask(data)
+        else:
             self._early += data
-            if len(self._early) > _EARLY_BYTES and not self.read_paused:
-                self.read_paused = True
+            if len(self._early) > _EARLY_BYTES and not self._paused:
+                self._paused = True
                 self.transport.pause_reading()
-        else:
-            super().data_received(data)
-
-    async def send(self, message: Any) -> None:
-        """Send for an app; the endpoint attaches itself in the very step in which it accepts."""
-        await super().send(message)
-        if message["type"] == "websocket.accept":
-            self.loop.call_soon(self._leave_to_uvicorn)
-
-    async def run_asgi(self) -> None:
-        """Call the app. Where the endpoint has attached itself, its return is not the end."""
-        try:
-            await self.app(self.scope, self.receive, self.send)
-        except ClientDisconnected:
-            pass
-        except BaseException:
-            self.logger.exception("the websocket app failed")
-            self.send_500_response()
-        else:
-            if self._reader is not None:
-                return
-            if not self.handshake_complete:
-                self.send_500_response()
-        if self.close_timer is None:
-            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell of the end where nobody said anything."""
+        self._lost = True
+        if self._stock is not None:
+            self._stock.connection_lost(exc)
+            return
         if self._abort is not None:
             self._abort.cancel()
-        self._notify(Close(1005 if self.handshake_complete else 1006, ""))
-        super().connection_lost(exc)
+        self._notify(Close(1005, ""))
+        self._state.connections.discard(self)
+        if exc is None:
+            self.transport.close()
+
+    def eof_received(self) -> None:
+        """Let the transport close."""
 
     def pause_writing(self) -> None:
         """Tell that the peer has stopped reading."""
-        super().pause_writing()
-        if self._sink is not None:
+        if self._stock is not None:
+            self._stock.pause_writing()
+        elif self._sink is not None:
             self._sink.paused(is_paused=True)
 
     def resume_writing(self) -> None:
         """Tell that the peer reads again."""
-        super().resume_writing()
-        if self._sink is not None:
+        if self._stock is not None:
+            self._stock.resume_writing()
+        elif self._sink is not None:
             self._sink.paused(is_paused=False)
-
-    def keepalive_timeout(self) -> None:
-        """Let go of a peer that answers no ping, even where it leaves its buffer full."""
-        super().keepalive_timeout()
-        self._abort_later()
 
     def shutdown(self) -> None:
         """Leave the goodbye to the endpoint, which spreads it over time."""
         if self._sink is not None:
             self._sink.drain()
         elif self._reader is None:
-            super().shutdown()
-            self._abort_later()
+            self._hand_over().shutdown()
 
-    # Inside.
+    # Inside: the upgrade.
 
-    def _leave_to_uvicorn(self) -> None:
-        early, self._early = self._early, None
-        if early is not None:  # nobody has attached: it is another app's socket
-            self._read_again()
-            if early:
-                super().data_received(early)
+    def _ask(self, data: bytes) -> None:
+        """Call the app, with the lane on offer where this class can do the upgrade."""
+        self._raw = data
+        # Shared frames are never compressed, and a context that takes over could not be shared.
+        self._asked = None if self._config.ws_per_message_deflate else read_upgrade(data)
+        if self._asked is None:
+            self._hand_over()
+            return
+        loop = asyncio.get_running_loop()
+        self._task = loop.create_task(self._call(self._scope(self._asked)))
+        self._state.tasks.add(self._task)
+        self._task.add_done_callback(self._answered)
+
+    def _scope(self, asked: Upgrade) -> dict[str, Any]:
+        root = self._config.root_path
+        raw_path, _, query = asked.target.partition(b"?")
+        path = raw_path.decode("ascii")
+        return {
+            "type": "websocket",
+            "asgi": {"version": self._config.asgi_version, "spec_version": "2.4"},
+            "http_version": "1.1",
+            "scheme": "wss" if is_ssl(self.transport) else "ws",
+            "server": get_local_addr(self.transport),
+            "client": get_remote_addr(self.transport),
+            "root_path": root,
+            "path": root + (unquote(path) if "%" in path else path),
+            "raw_path": root.encode("ascii") + raw_path,
+            "query_string": query,
+            "headers": asked.headers,
+            "subprotocols": asked.subprotocols,
+            "state": self._app_state.copy(),
+            "extensions": {"websocket.http.response": {}, LANE: self},
+        }
+
+    async def _call(self, scope: dict[str, Any]) -> None:
+        await self._config.loaded_app(scope, self._receive, self._send)
+
+    async def _receive(self) -> Any:
+        return await self._hand_over().receive()
+
+    async def _send(self, message: Any) -> None:
+        asked = self._asked
+        if asked is None or not self._claimed or message["type"] != "websocket.accept":
+            await self._hand_over().send(message)
+        elif not self._lost:
+            headers = [*self._state.default_headers, *message.get("headers", ())]
+            self.write(switching(asked.key, headers, message.get("subprotocol")))
+
+    def _answered(self, task: "asyncio.Task[None]") -> None:
+        self._state.tasks.discard(task)
+        if self._reader is None:
+            if self._stock is None and not self._lost:
+                self._hand_over()  # which answers for an app that did not, and writes why
+        elif not task.cancelled() and task.exception() is not None:
+            quiet_logger().error("the websocket app failed", exc_info=task.exception())
+            self.transport.close()
+
+    def _hand_over(self) -> StockProtocol:
+        """Let uvicorn's own class have the connection, as if it had come to it."""
+        if self._stock is None:
+            self._claimed = False
+            stock = StockProtocol(self._config, self._state, self._app_state)
+            stock.calls(self._task)
+            self._stock = stock
+            self._state.connections.discard(self)
+            stock.connection_made(self.transport)
+            if self._paused:
+                self._paused = False
+                self.transport.resume_reading()
+            for data in (self._raw or b"", self._early):
+                if data:
+                    stock.data_received(data)
+            self._early = b""
+            if self._lost:
+                stock.connection_lost(None)
+        return self._stock
+
+    # Inside: what comes in.
 
     def _take(self, opcode: int, payload: bytes) -> None:
         if opcode == CLOSE:
@@ -245,18 +298,11 @@ class FastlaneProtocol(WebSocketsSansIOProtocol):
         self._closed = True
         self.write(close_frame(close))
         self.transport.close()
-        self._abort_later()
-
-    def _read_again(self) -> None:
-        if self.read_paused:
-            self.read_paused = False
-            self.transport.resume_reading()
+        if self._abort is None:
+            loop = asyncio.get_running_loop()
+            self._abort = loop.call_later(_CLOSE_TIMEOUT_S, self.transport.abort)
 
     def _notify(self, close: Close) -> None:
         sink, self._sink = self._sink, None
         if sink is not None:
             sink.closed(close.code, close.reason)
-
-    def _abort_later(self) -> None:
-        if self._abort is None:
-            self._abort = self.loop.call_later(self.close_timeout, self.transport.abort)

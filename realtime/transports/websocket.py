@@ -44,6 +44,9 @@ class FastLane(Lane, Protocol):
     The app returns once it has attached itself: the server keeps the connection, not the call.
     """
 
+    def claim(self) -> bool:
+        """Ask for the connection before anything is received or sent; say whether it is given."""
+
     def attach(self, sink: Sink) -> None:
         """Send messages to `sink` from now on, and tell it of the end."""
 
@@ -59,7 +62,11 @@ class WebSocketTransport:
         if scope["type"] != "websocket":
             raise RuntimeError("the realtime endpoint serves websockets; mount it as one")
         began = asyncio.get_running_loop().time()
-        await receive()  # websocket.connect
+        lane = cast("FastLane | None", scope.get("extensions", {}).get(LANE))
+        if lane is not None and not lane.claim():
+            lane = None  # whatever stands before this app has begun to read or write
+        if lane is None:
+            await receive()  # websocket.connect
         token, answer = subprotocols(scope.get("subprotocols") or ())
         try:
             socket, serializer = await admit(self._node, scope, token, transport="websocket")
@@ -67,10 +74,9 @@ class WebSocketTransport:
             await _refuse(scope, send, refusal.status)
             return
         await send({"type": "websocket.accept", "subprotocol": answer})
-        lane = scope.get("extensions", {}).get(LANE)
         seconds = asyncio.get_running_loop().time() - began
         if lane is not None:
-            connection = self._in_lane(socket, serializer, cast("FastLane", lane))
+            connection = self._in_lane(socket, serializer, lane)
             connection.opened(seconds=seconds)
         else:
             connection, writer = self._by_asgi(socket, serializer, send)

@@ -31,7 +31,9 @@ class Plain(Channel):
         return {"hello": params.get("name")}
 
     @override
-    def handle_in(self, event: str, payload: Any) -> Answer | Awaitable[Answer]:
+    def handle_in(  # noqa: C901, PLR0912 - a table
+        self, event: str, payload: Any
+    ) -> Answer | Awaitable[Answer]:
         match event:
             case "echo":
                 return Ok(payload)
@@ -52,7 +54,9 @@ class Plain(Channel):
                 return Ok({"first": 1})
             case "aloud":
                 self.socket.endpoint.local_broadcast(self.topic, "heard", payload)
-        return None
+                return None
+            case _:
+                return None
 
     async def _wait(self, payload: Any) -> Answer:
         await self.gate.wait()
