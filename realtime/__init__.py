@@ -11,6 +11,7 @@ from realtime.message import Broadcast
 from realtime.presence import Presence
 from realtime.pubsub.local import LocalPubSub
 from realtime.pubsub.port import PublishFailed, PubSub
+from realtime.rates import Rate, Rates
 from realtime.socket import ConnectInfo, ConnectRefused, Hub, Socket
 from realtime.telemetry import Telemetry
 from realtime.token import Token, TokenRefused
@@ -31,6 +32,8 @@ __all__ = [
     "PubSub",
     "PublishFailed",
     "Publisher",
+    "Rate",
+    "Rates",
     "Refused",
     "Socket",
     "SocketRef",

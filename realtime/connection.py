@@ -1,19 +1,27 @@
 """Carries out a session's commands for one client."""
 
 import asyncio
+import math
 from functools import partial
 from typing import Any, Literal, assert_never
 
 from realtime.channel import Channel
-from realtime.close import FLOODING, IDLE, SLOW, TOO_BIG, Close
+from realtime.close import FLOODING, IDLE, OVER_RATE, SLOW, TOO_BIG, Close
 from realtime.frame import Wire
 from realtime.message import Message, Ref, Reply
+from realtime.meter import Refusal
 from realtime.node import Node
 from realtime.runner import Runner, is_plain
 from realtime.serializer import V2_SERIALIZER, Malformed, reply_frame
 from realtime.session import Command, Deliver, End, Leave, Send, Session, Start
 from realtime.socket import Socket
-from realtime.telemetry import MalformedReceived, SocketClosed, SocketOpened, WriterOverflowed
+from realtime.telemetry import (
+    MalformedReceived,
+    RateLimited,
+    SocketClosed,
+    SocketOpened,
+    WriterOverflowed,
+)
 from realtime.writer import FramedWriter, Writer
 
 
@@ -24,8 +32,8 @@ class Connection:
     out through the writer that it made.
     """
 
-    __slots__ = ("_began", "_heard", "_id", "_malformed", "_node", "_now", "_routes", "_runners",
-                 "_session", "fanout", "limits", "over", "socket",
+    __slots__ = ("_began", "_heard", "_id", "_malformed", "_meter", "_node", "_now", "_routes",
+                 "_runners", "_session", "fanout", "limits", "over", "socket",
                  "spawn", "tally", "telemetry", "writer")  # fmt: skip
 
     def __init__(self, node: Node, socket: Socket, writer: Writer) -> None:
@@ -45,6 +53,7 @@ class Connection:
         self._now = asyncio.get_running_loop().time
         self._began = self._heard = self._now()
         self._id = socket.id()
+        self._meter = node.meters.of(self._id, socket.info.peer)
         node.add(self, self._id)
 
     def opened(self, *, seconds: float) -> None:
@@ -65,6 +74,10 @@ class Connection:
         except Malformed as error:
             self._count_malformed(str(error))
             return
+        if self._meter is not None:
+            refusal = self._meter.ask(message, len(data), self._heard)
+            if refusal is not None and self._refuse(message, refusal):
+                return
         key = self._session.addressee(message)
         if key:
             self._runners[key].receive(message)
@@ -192,10 +205,31 @@ class Connection:
             return False
         self.over = True
         self._node.remove(self, self._id)
+        if self._meter is not None:
+            self._meter.release()
         runners, self._runners = self._runners, {}
         for runner in runners.values():
             runner.end("closed")
         self.fanout.forget(self.writer)
+        return True
+
+    def _refuse(self, message: Message, refusal: Refusal) -> bool:
+        """Tell a client that it asks for too much; say whether the message is not to be heard."""
+        outcome: Literal["refused", "closed"] = "closed" if refusal.closes else "refused"
+        if refusal.closes or refusal.binding:
+            self.telemetry.emit(RateLimited(refusal.scope, refusal.kind, outcome))
+        if refusal.closes:
+            self.close(OVER_RATE)
+            return True
+        if not refusal.binding:
+            return False
+        told = {"reason": "rate_limited", "retry_after_ms": math.ceil(refusal.retry_after_s * 1000)}
+        topic = message.topic
+        if message.ref is not None:
+            self.send(Reply(message.join_ref, message.ref, topic, "error", told))
+        if refusal.warns:
+            warning = {**told, "scope": refusal.scope, "kind": refusal.kind}
+            self.send(Message(None, None, topic, "rate_limited", warning))
         return True
 
     def _count_malformed(self, reason: str) -> None:

@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from realtime.rates import Rate, Rates
+
 
 class Limits(Struct, frozen=True, kw_only=True):
     """How much one socket may ask for; README.md says what happens at each bound."""
@@ -24,3 +26,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_batch: int = 100  # as phoenix.js sends at most
     max_batch_bytes: int = 8_388_608
     sse_comment_s: float = 15.0
+    socket_rates: Rates | None = None
+    user_rates: Rates | None = None  # shared by the sockets of one `Socket.id()` on this node
+    address_rates: Rates | None = None  # shared by those of one `ConnectInfo.peer`
+    refusals: Rate = Rate(1.0, 60.0)  # of one socket for its rates; then close 1008

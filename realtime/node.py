@@ -11,6 +11,7 @@ from realtime.close import DISCONNECTED, RESTARTING, Close
 from realtime.fanout import Fanout
 from realtime.handshake import CheckOrigin
 from realtime.limits import Limits
+from realtime.meter import Meters
 from realtime.socket import ConnectInfo, ConnectRefused, Hub, Socket
 from realtime.tally import Tally
 from realtime.telemetry import SocketRefused, Telemetry
@@ -62,6 +63,7 @@ class Node:
         self.check_origin = check_origin
         self.telemetry = telemetry
         self.tally = Tally(telemetry)
+        self.meters = Meters(limits)
         self.fanout = Fanout(telemetry, slice_sockets=limits.slice_sockets)
         self.connections: dict[Closable, None] = {}
         self.by_id: dict[str, dict[Closable, None]] = {}

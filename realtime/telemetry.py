@@ -84,6 +84,14 @@ class MalformedReceived(Struct, frozen=True):
     reason: str
 
 
+class RateLimited(Struct, frozen=True):
+    """A client asked for more than its rate: it was told, or closed for going on regardless."""
+
+    scope: Literal["socket", "user", "address"]
+    kind: Literal["joins", "pushes", "bytes"]
+    outcome: Literal["refused", "closed"]
+
+
 class PubSubLost(Struct, frozen=True):
     """The subscription to the other nodes broke off."""
 
@@ -115,6 +123,7 @@ Event: TypeAlias = (
     | WriterOverflowed
     | InboxOverflowed
     | MalformedReceived
+    | RateLimited
     | PubSubLost
     | PubSubRestored
     | PublishRefused

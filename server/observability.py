@@ -49,6 +49,8 @@ def on_realtime(event: telemetry.Event) -> None:  # noqa: C901, PLR0912, PLR0915
             metrics.overflows.labels("inbox").inc()
         case telemetry.MalformedReceived():
             metrics.malformed.inc()
+        case telemetry.RateLimited():
+            metrics.rate_limited.labels(f"socket_{event.kind}").inc()
         case telemetry.PubSubLost():
             metrics.pubsub_outages.inc()
             metrics.pubsub_connected.set(0)

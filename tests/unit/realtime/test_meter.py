@@ -1,0 +1,164 @@
+"""Rates: buckets, who shares them, and what a client hears that asks for too much."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime import Limits, Rate, Rates
+from realtime.close import OVER_RATE
+from realtime.message import Message
+from realtime.meter import Meters
+from realtime.rates import Bucket
+from realtime.telemetry import RateLimited
+from realtime.testing import connect
+from tests.unit.realtime.rooms import serving, told_of
+
+SAY = Message("1", "2", "room:1", "say", {})
+JOIN = Message("1", "1", "room:1", "phx_join", {})
+
+
+def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
+    bucket = Bucket(Rate(per_s=2.0, burst=3.0))
+    assert [bucket.take(1, 10.0) for _ in range(4)] == [0, 0, 0, 0.5]
+    assert bucket.take(1, 10.25) == 0.25
+    assert bucket.take(1, 10.5) == 0
+    assert bucket.take(1, 10.5) == 0.5
+    assert [bucket.take(1, 99.0) for _ in range(4)] == [0, 0, 0, 0.5]
+
+
+def test_more_than_the_burst_is_given_by_a_full_bucket() -> None:
+    bucket = Bucket(Rate(per_s=1.0, burst=2.0))
+    assert bucket.take(10, 0.0) == 0
+    assert bucket.take(1, 0.0) == 9
+    assert bucket.take(1, 9.0) == 0
+
+
+@pytest.mark.parametrize(("per_s", "burst"), [(0, 1), (1, 0), (-1, 1)])
+def test_a_rate_is_more_than_nothing(per_s: float, burst: float) -> None:
+    with pytest.raises(ValueError, match="more than nothing"):
+        Rate(per_s, burst)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 5), st.floats(0.1, 4)), max_size=40),
+    st.floats(0.1, 10),
+    st.floats(0.1, 10),
+)
+def test_never_more_than_burst_and_rate_together(
+    asked: list[tuple[float, float]], per_s: float, burst: float
+) -> None:
+    bucket, now, given_out = Bucket(Rate(per_s, burst)), 0.0, 0.0
+    for pause, amount in asked:
+        now += pause
+        if bucket.take(amount, now) == 0:
+            given_out += amount
+    # The last one given may have been larger than what was left of the burst.
+    assert given_out <= burst + per_s * now + max((amount for _, amount in asked), default=0)
+
+
+def test_no_rates_no_meter() -> None:
+    assert Meters(Limits()).of("ada", "10.0.0.1") is None
+    assert Meters(Limits(user_rates=Rates())).of(None, "10.0.0.1") is None
+
+
+def test_users_and_addresses_share_and_keep_their_buckets() -> None:
+    one = Rates(pushes=Rate(1.0, 1.0))
+    meters = Meters(Limits(user_rates=one, address_rates=Rates(joins=Rate(1.0, 1.0))))
+    first, second = meters.of("ada", "10.0.0.1"), meters.of("ada", "10.0.0.2")
+    assert first is not None
+    assert second is not None
+    assert first.ask(SAY, 1, 0.0) is None
+    refusal = second.ask(SAY, 1, 0.0)
+    assert refusal is not None
+    assert (refusal.scope, refusal.kind, refusal.retry_after_s) == ("user", "pushes", 1.0)
+    assert second.ask(JOIN, 1, 0.0) is None
+    refusal = second.ask(JOIN, 1, 0.0)
+    assert refusal is not None
+    assert (refusal.scope, refusal.kind) == ("address", "joins")
+    assert len(meters) == 3
+    for meter in (first, second):
+        meter.release()
+    again = meters.of("ada", None)  # coming back is no way to a full bucket
+    assert again is not None
+    assert again.ask(SAY, 1, 0.0) is not None
+
+
+def test_what_nobody_holds_is_kept_within_a_bound() -> None:
+    meters = Meters(Limits(user_rates=Rates(pushes=Rate(1.0, 1.0))))
+    held = meters.of("kept", None)
+    for number in range(10_100):
+        meter = meters.of(f"user{number}", None)
+        assert meter is not None
+        meter.release()
+    assert len(meters) == 10_001
+    assert held is not None
+    held.release()
+    assert len(meters) == 10_000
+
+
+def test_heartbeats_and_leaves_are_counted_in_bytes_and_let_through() -> None:
+    meter = Meters(Limits(socket_rates=Rates(pushes=Rate(1, 1), bytes=Rate(10, 20)))).of(None, None)
+    assert meter is not None
+    beat = Message(None, "1", "phoenix", "heartbeat", {})
+    leave = Message("1", "1", "room:1", "phx_leave", {})
+    for _ in range(2):
+        assert meter.ask(beat, 5, 0.0) is None
+        assert meter.ask(leave, 5, 0.0) is None
+    refusal = meter.ask(beat, 5, 0.0)
+    assert refusal is not None
+    assert (refusal.kind, refusal.binding) == ("bytes", False)
+
+
+async def test_too_much_is_refused_warned_of_once_and_then_closed() -> None:
+    rates: dict[str, Any] = {
+        "socket_rates": Rates(pushes=Rate(1.0, 2.0), joins=Rate(1.0, 1.0)),
+        "refusals": Rate(0.001, 4.0),
+    }
+    async with serving(**rates) as (endpoint, told):
+        client = await connect(endpoint)
+        assert (await client.join("room:1")).ok
+        refused = await client.join("room:2")
+        assert refused.response == {"reason": "rate_limited", "retry_after_ms": 1000}
+        warning = await client.receive("rate_limited")
+        about = {"scope": "socket", "kind": "joins"}
+        assert (warning.topic, warning.payload) == ("room:2", {**refused.response, **about})
+        assert [(await client.request("room:1", "ping")).ok for _ in range(4)] == [1, 1, 0, 0]
+        warnings = [message.topic for message in client.received]
+        assert warnings == ["room:1"]  # of two refusals in a row one
+        # A heartbeat is answered whatever else is refused.
+        client.send(Message(None, "h", "phoenix", "heartbeat", {}))
+        assert (await client.reply("h")).ok
+        # A message without a ref is refused in silence, and one too many closes.
+        client.send(Message("1", None, "room:1", "ping", {}))
+        assert client.closed is None
+        client.push("room:1", "ping")
+        assert (await client.wait_closed()).code == OVER_RATE.code
+        outcomes = [(event.kind, event.outcome) for event in told_of(told, RateLimited)]
+        assert outcomes == [
+            ("joins", "refused"),
+            *[("pushes", "refused")] * 3,
+            ("pushes", "closed"),
+        ]
+
+
+async def test_patience_comes_back_and_so_does_the_rate() -> None:
+    async with serving(socket_rates=Rates(pushes=Rate(0.5, 1.0))) as (endpoint, _):
+        client = await connect(endpoint)
+        await client.join("room:1")
+        assert (await client.request("room:1", "ping")).ok
+        assert not (await client.request("room:1", "ping")).ok
+        await client.refute("ping", within=2.0)
+        assert (await client.request("room:1", "ping")).ok
+
+
+async def test_a_heartbeat_flood_is_closed_too() -> None:
+    rates = {"socket_rates": Rates(bytes=Rate(1.0, 100.0)), "refusals": Rate(0.001, 3.0)}
+    async with serving(**rates) as (endpoint, told):
+        client = await connect(endpoint)
+        while client.closed is None:
+            client.send(Message(None, "h", "phoenix", "heartbeat", {}))
+        assert client.closed.code == 1008
+        assert [event.outcome for event in told_of(told, RateLimited)] == ["closed"]
+        assert len(endpoint.node.connections) == 0
