@@ -10,10 +10,11 @@ from typing import Any
 import uvicorn
 
 HERE = Path(__file__).parent
+RELEASES = ("phoenix-1-7-21", "phoenix-1-8-12", "phoenix-1-8-16")
 
 
-async def judged(app: Any, script: str) -> dict[str, Any]:
-    """Return what the script saw, which it prints as one line of JSON."""
+async def judged(app: Any, script: str, package: str) -> dict[str, Any]:
+    """Return what the script saw with one release of the client: one line of JSON."""
     node = shutil.which("node")
     assert node is not None, "Node is needed to run the official client"
     listener = socket.create_server(("127.0.0.1", 0))
@@ -23,6 +24,7 @@ async def judged(app: Any, script: str) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
         *(node, "--experimental-websocket", str(HERE / script)),
         f"http://127.0.0.1:{listener.getsockname()[1]}/socket",
+        package,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -3,29 +3,32 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from realtime.presence import Pace
-from tests.e2e.judging import judged
+from tests.e2e.judging import RELEASES, judged
 from tests.unit.realtime.presence.lobbies import nodes
 
 QUICK = Pace(broadcast_period_s=0.05)
 
 
-async def two_nodes() -> dict[str, Any]:
+async def two_nodes(package: str) -> dict[str, Any]:
     async with nodes(2, pace=QUICK) as (_, (one, two)):
         by_name = {"one": one.endpoint, "two": two.endpoint}
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await by_name[scope["path"].split("/")[2]].websocket(scope, receive, send)
 
-        return await judged(app, "phoenix_presence.mjs")
+        return await judged(app, "phoenix_presence.mjs", package)
 
 
-def test_the_official_client_sees_who_comes_goes_and_changes_on_two_nodes() -> None:
-    assert asyncio.run(two_nodes()) == {
+@pytest.mark.parametrize("package", RELEASES)
+def test_the_official_client_sees_who_comes_goes_and_changes_on_two_nodes(package: str) -> None:
+    assert asyncio.run(two_nodes(package)) == {
         "twoDevices": {"ada": ["phone", "web"], "bob": ["web"]},
         "previous": True,
         "left": {"ada": ["phone"]},
-        "afterRejoin": ["__proto__", "ada"],
+        "afterRejoin": ["ada", "odd"],
         "log": [
             ["join", "bob", False, 1],
             ["join", "bob", True, 1],  # an update: the new meta comes, then the old one goes
