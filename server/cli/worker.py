@@ -15,13 +15,18 @@ from server.cli import given
     type=click.Choice(["ingest", "embed", "cards"]),
     help="Only a worker of these queues, in this order; without it, everything.",
 )
-def worker(queues: tuple[str, ...]) -> None:
+@click.option("--failed", is_flag=True, help="List the jobs that failed for good, and end.")
+@click.option("--retry", is_flag=True, help="Queue those jobs again, and end.")
+def worker(queues: tuple[str, ...], *, failed: bool, retry: bool) -> None:
     """Start the background work: a worker for feeds and embeddings, one for cards, and the pulse.
 
     The pulse folds counters, relays events and schedules; of several only one works at a time, so
     any number of machines may run this command. Needs DATABASE_URL, REDIS_URL and SECRET_KEY. On
     SIGTERM jobs under way are given a moment; one that is cut off is taken up again elsewhere.
     """
+    if failed or retry:
+        _dead_letters(retry=retry)
+        return
     given.demand(given.load_settings(), "database_url", "redis_url", "secret_key")
     if queues:
         os.execv(  # noqa: S606 (no shell: the worker takes this process's place)
@@ -42,3 +47,20 @@ def worker(queues: tuple[str, ...]) -> None:
             raise click.ClickException(str(error)) from error
         finally:
             supervisor.stop()
+
+
+def _dead_letters(*, retry: bool) -> None:
+    import asyncio
+
+    from server.kernel.queue_rq import RqQueue
+
+    queue = RqQueue(given.reachable().redis_url or "")
+    if retry:
+        click.echo(f"{asyncio.run(queue.revive())} jobs are queued again.")
+        return
+    letters = asyncio.run(queue.dead())
+    for each in letters:
+        when = f"{each.at:%Y-%m-%d %H:%M} UTC" if each.at else "at an unknown time"
+        click.echo(f"{each.task} ({each.id}, queue {each.queue}) failed {when}: {each.error}")
+    if not letters:
+        click.echo("No job has failed for good.")
