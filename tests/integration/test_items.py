@@ -91,7 +91,7 @@ async def test_an_edit_changes_the_item_and_wants_a_new_embedding(
     async with database.read() as db:
         item = (await items.by_ids(db, stored.new))[stored.new[0]]
         lacking = await items.missing_embeddings(
-            db, MODEL, NOW + timedelta(minutes=1), back=timedelta(days=1)
+            db, MODEL, NOW + timedelta(hours=1), back=timedelta(days=1)
         )
     assert edited.edited == stored.new
     assert item.title == "Corrected"
