@@ -40,7 +40,6 @@ export function showComments(item, focus) {
 		rows.set(comment.id, row);
 		// An answer may have come before what it answers.
 		for (const each of [row, ...rows.values()]) if (each === row || each.parent === comment.id) put(each);
-		list.querySelector(".stand-in")?.remove();
 		return row;
 	}
 

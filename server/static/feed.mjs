@@ -49,7 +49,7 @@ export function makeFeed(kind, panel, news) {
 			follow();
 			want();
 		};
-		// Params as a function: every rejoin says how far this screen has come.
+		// A function: every rejoin says how far this screen has come.
 		channel = link.join(`feed:${kind.name}`, hears, joined, () => (cursor ? { cursor } : {}));
 		channel.joinPush.receive("error", failed);
 		setTimeout(() => entries.length || page(), REST_AFTER);
@@ -233,6 +233,7 @@ export function makeFeed(kind, panel, news) {
 
 	// Memory stays flat: what is far behind is let go, and the rest moves up unseen.
 	function forgetFar() {
+		scrolled();
 		const drop = current - KEPT_BEHIND;
 		if (drop < KEPT_BEHIND / 4) return;
 		[...views.keys()].forEach(unmount);
@@ -245,7 +246,10 @@ export function makeFeed(kind, panel, news) {
 	panel.onscroll = () => requestAnimationFrame(scrolled);
 	panel.onscrollend = forgetFar;
 	new ResizeObserver(hold).observe(panel);
-	link.changes.push(want);
+	link.changes.push(() => {
+		if (state === "failed") state = "loading";
+		want();
+	});
 	draw();
 	return { start, renew, go, here, fresh };
 }

@@ -17,8 +17,7 @@ export function toggleSound() {
 export function cardView(item, on) {
 	if (item.retracted) return { element: clone("card", { screen: clone("gone") }), ends: [] };
 	const ends = [];
-	const title = clone("opener", { title: headline(item) });
-	const element = clone("card", { screen: picture(item, item.poster_url), kicker: kicker(item), title, rail: rail(item, on.comments, ends) });
+	const element = clone("card", { screen: picture(item, item.poster_url), kicker: kicker(item), title: headline(item), rail: rail(item, on.comments, ends) });
 	const [screen, line, pause, mute] = [".screen", ".progress span", ".pause", ".sound"].map((part) => element.querySelector(part));
 	if (item.poster_url) element.classList.add("is-drawn");
 	let video, seen;
@@ -48,7 +47,7 @@ export function cardView(item, on) {
 		screen.append(video);
 		play();
 	};
-	press(element, { ".opener": () => on.read(item), ".pause": () => { wanted = !wanted; play(); }, ".sound": toggleSound });
+	press(element, { ".read": () => on.read(item), ".pause": () => { wanted = !wanted; play(); }, ".sound": toggleSound });
 	media(item);
 	play();
 	sound();

@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    WebSocketRoute,
+    expect,
+    sync_playwright,
+)
 
 ROOT = Path(__file__).parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -49,6 +56,8 @@ class Stack:
             # Every window of this run has the same address.
             "RATE_LIMITS": "false",
             "FETCH_PRIVATE_ADDRESSES": "true",
+            # So short that the page renews it while it is tested.
+            "ACCESS_TOKEN_SECONDS": "15",
         }
         self.said: list[str] = []
         self.url = ""
@@ -133,6 +142,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """A real Chromium."""
+    # Two cores may be rendering films, embedding and serving while they draw the page.
+    expect.set_options(timeout=20_000)
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         pytest.skip("Chromium is needed: .ci/run installs it")

@@ -1,5 +1,6 @@
 """What the page shows when there is nothing, when something is wrong, and to whom."""
 
+import itertools
 import json
 import re
 from typing import Any
@@ -198,3 +199,70 @@ new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
 }).observe({ type: "layout-shift", buffered: true });
 """
+
+
+def test_signing_out_is_at_once_and_for_good(windows: Windows) -> None:
+    window = windows.open()
+    windows.sign_up(window)
+    page = window.page
+    page.get_by_role("button", name=re.compile("^Account of")).click()
+    page.get_by_role("button", name="Sign out").click()
+
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("article").first).to_be_visible()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_a_wrong_password_is_said_in_the_form(windows: Windows) -> None:
+    window = windows.open()
+    page = window.page
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("Username or e-mail").fill("nobody")
+    page.get_by_label("Password").fill("not the right one")
+    page.get_by_role("dialog").get_by_role("button", name="Sign in").click()
+
+    expect(page.get_by_role("alert")).not_to_be_empty()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    # The browser notes the refusal.
+    window.complaints.clear()
+
+
+def test_memory_stays_flat_however_far_one_scrolls(windows: Windows) -> None:
+    window = windows.blank()
+    slides = itertools.count(1)
+    page = window.page
+
+    def more(frame: str | bytes, side: WebSocketRoute) -> None:
+        join_ref, ref, topic, event, _ = json.loads(frame)
+        made = [made_up(next(slides)) for _ in range(20)] if event in {"phx_join", "more"} else []
+        reply = {"slides": made, "items": [], "cursor": "c", "has_more": True}
+        told = {"status": "ok", "response": reply}
+        side.send(json.dumps([join_ref, ref, topic, "phx_reply", told]))
+
+    page.route_web_socket(SOCKET, lambda side: side.on_message(lambda frame: more(frame, side)))
+    page.goto("/")
+    current = page.locator("#panel-news [aria-current='true']")
+    expect(current).to_have_attribute("data-seq", "1")
+    panel = page.locator("#panel-news")
+    for seq in range(2, 301):
+        panel.evaluate("(it) => it.scrollBy({ top: it.clientHeight, behavior: 'instant' })")
+        expect(current).to_have_attribute("data-seq", str(seq))
+        assert page.locator("#panel-news .slide").count() <= 7
+
+    assert page.locator("*").count() < 1200
+
+
+def made_up(seq: int) -> dict[str, Any]:
+    def item(number: int) -> dict[str, Any]:
+        return {
+            "id": f"00000000-0000-7000-8000-{number:012d}",
+            "type": "ARTICLE",
+            "title": f"Story {number}",
+            "body_text": "Something happened.",
+            "published_at": "2026-01-01T00:00:00Z",
+            "counts": {"likes": number % 7, "comments": 0, "bookmarks": 0, "version": 1},
+        }
+
+    related = [item(4 * seq + each) for each in (1, 2, 3)]
+    return {"slide_id": f"slide-{seq}", "seq": seq, "featured": item(4 * seq), "related": related}
