@@ -4,14 +4,14 @@ import asyncio
 from typing import Literal
 
 from msgspec import Struct
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
+from server.kernel import metrics
 from server.kernel.endpoint import Call, Nothing, Operation
-from server.kernel.metrics import REGISTRY
 from server.kernel.problems import Unavailable
 from server.kernel.services import Services
 
@@ -39,7 +39,7 @@ async def readyz(call: Call[Nothing, Nothing]) -> Health:
 
 async def numbers(_call: Call[Nothing, Nothing]) -> Response:
     """Give every metric in the text format of Prometheus."""
-    return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+    return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _probe(services: Services) -> dict[str, bool]:

@@ -1,8 +1,27 @@
 """Every number that Lumen shows to Prometheus, in one table of names."""
 
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+import os
+
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+# prometheus_client's own switch: where the processes of one server keep their numbers together.
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+def _of_the_stores(name: str, documentation: str, labels: tuple[str, ...] = ()) -> Gauge:
+    """What every process of a server measures alike."""
+    return Gauge(name, documentation, labels, multiprocess_mode="livemostrecent")
+
 
 http_requests = Counter(
     "http_requests_total", "HTTP requests answered.", ("method", "endpoint", "status")
@@ -13,9 +32,13 @@ http_seconds = Histogram(
 db_seconds = Histogram(
     "db_query_duration_seconds", "Time of statements.", ("query_type",), buckets=_FAST
 )
-db_connections = Gauge("db_connections_in_use", "Connections that the pool has lent.")
+db_connections = Gauge(
+    "db_connections_in_use", "Connections that the pool has lent.", multiprocess_mode="livesum"
+)
 
-sockets_open = Gauge("realtime_sockets_open", "Sockets that are open on this node.")
+sockets_open = Gauge(
+    "realtime_sockets_open", "Sockets that are open on this node.", multiprocess_mode="livesum"
+)
 sockets_opened = Counter("realtime_sockets_opened_total", "Sockets opened.", ("transport",))
 sockets_refused = Counter("realtime_sockets_refused_total", "Connects refused.", ("status",))
 sockets_closed = Counter("realtime_sockets_closed_total", "Sockets closed.", ("code",))
@@ -41,16 +64,29 @@ overflows = Counter("realtime_overflows_total", "Bounds that were hit.", ("queue
 malformed = Counter("realtime_malformed_total", "Messages that were not understood.")
 crashes = Counter("realtime_channel_crashes_total", "Channels that crashed.", ("topic",))
 pubsub_outages = Counter("realtime_pubsub_outages_total", "Outages of the bus between nodes.")
-pubsub_connected = Gauge("realtime_pubsub_connected", "Whether the bus is connected.")
+pubsub_connected = Gauge(
+    "realtime_pubsub_connected", "Whether the bus is connected.", multiprocess_mode="livemin"
+)
 publish_failures = Counter("realtime_publish_failures_total", "Broadcasts the bus did not take.")
 
-outbox_waiting = Gauge("outbox_waiting", "Events that wait in the outbox.")
-outbox_parked = Gauge("outbox_parked", "Events that no attempt could deliver.")
-outbox_lag_seconds = Gauge("outbox_lag_seconds", "Age of the oldest event that waits.")
-queue_depth = Gauge("queue_depth", "Jobs that wait.", ("queue",))
-queue_failed = Gauge("queue_failed", "Jobs that failed for good: dead letters.", ("queue",))
-deltas_waiting = Gauge("counter_deltas_waiting", "Deltas that are not yet folded.")
-partitions_ahead = Gauge("partitions_ahead", "Months ahead with partitions; under 2 is an alarm.")
+outbox_waiting = _of_the_stores("outbox_waiting", "Events that wait in the outbox.")
+outbox_parked = _of_the_stores("outbox_parked", "Events that no attempt could deliver.")
+outbox_lag_seconds = _of_the_stores("outbox_lag_seconds", "Age of the oldest event that waits.")
+queue_depth = _of_the_stores("queue_depth", "Jobs that wait.", ("queue",))
+queue_failed = _of_the_stores(
+    "queue_failed", "Jobs that failed for good: dead letters.", ("queue",)
+)
+deltas_waiting = _of_the_stores("counter_deltas_waiting", "Deltas that are not yet folded.")
+partitions_ahead = _of_the_stores(
+    "partitions_ahead", "Months ahead with partitions; under 2 is an alarm."
+)
 rate_limited = Counter("rate_limited_total", "Requests refused by a limit.", ("limit",))
 
-__all__ = ["REGISTRY"]
+
+def exposition() -> bytes:
+    """Return every metric in the text format of Prometheus, of all processes of this server."""
+    if SHARED_FOLDER not in os.environ:
+        return generate_latest(REGISTRY)
+    together = CollectorRegistry()
+    multiprocess.MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+    return generate_latest(together)
