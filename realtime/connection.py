@@ -132,6 +132,14 @@ class Connection:
         """Return how many bytes the client has not taken."""
         return self.writer.waiting()
 
+    def topics(self) -> list[str]:
+        """Return the topics that the client has joined, or is about to."""
+        return self._session.topics()
+
+    def age(self) -> float:
+        """Return for how many seconds the client has been here."""
+        return self._now() - self._began
+
     # What its channels ask of it (runner.Owner).
 
     def encode(self, message: Message | Reply) -> Wire:

@@ -77,6 +77,10 @@ class Session:
     def __len__(self) -> int:
         return len(self._topics)
 
+    def topics(self) -> list[str]:
+        """Return what is joined, or about to be."""
+        return list(self._topics)
+
     def addressee(self, message: Message) -> int:
         """Return the key of the channel that an ordinary message is for; 0 leaves it to `receive`.
 
