@@ -10,13 +10,14 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any, Protocol
 from uuid import UUID
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw
 from prometheus_client import Counter, Gauge
 from sqlalchemy.exc import SQLAlchemyError
 
 from realtime import Frame
 from server.engagement import ItemCounts
-from server.feed.model import WATCHED_MOST, Counters
+from server.feed.model import WATCHED_MOST
 from server.kernel.logs import log
 
 EVENT = "counters"
@@ -24,6 +25,7 @@ REST_SECONDS = 0.1
 READ_AT_ONCE = 500
 RETRY_SECONDS = 1.0
 
+_encode = msgspec.json.Encoder().encode
 _log = log("counters")
 watched_items = Gauge("feed_watched_items", "Items that screens of this node watch.")
 frames_sent = Counter("feed_counter_frames_total", "Counter frames sent to screens.")
@@ -61,18 +63,26 @@ class Watcher:
         self.screen = screen
         # A dict for its order: the item watched longest is let go first.
         self.ids: dict[UUID, None] = {}
-        self.owed: dict[UUID, ItemCounts] = {}
+        # Encoded, once for all screens.
+        self.owed: dict[_Watched, bytes] = {}
         self.resting = False
 
 
-class _Watched(Struct, eq=False):
-    """One item: its newest version that came by, and who watches it."""
+class _Watched:
+    """One item: its newest version that came by, and who watches it.
 
-    watchers: dict[Watcher, None]
-    version: int = -1
+    By these, and not by ids, screens know what they are owed: a UUID's hash is slow, and there are
+    a million of these steps in a second of a storm.
+    """
+
+    __slots__ = ("version", "watchers")
+
+    def __init__(self) -> None:
+        self.version = -1
+        self.watchers: dict[Watcher, None] = {}
 
 
-MakeFrame = Callable[[str, str, Any], Frame]
+MakeFrame = Callable[[str, str, Raw], Frame]
 ReadCounts = Callable[[Collection[UUID]], Awaitable[Iterable[ItemCounts]]]
 
 
@@ -96,7 +106,7 @@ class CountersHub:
             watcher.ids[item] = None
             watched = self._items.get(item)
             if watched is None:
-                watched = self._items[item] = _Watched({})
+                watched = self._items[item] = _Watched()
             watched.watchers[watcher] = None
         surplus = list(watcher.ids)[: max(0, len(watcher.ids) - WATCHED_MOST)]
         let_go.inc(len(surplus))
@@ -108,8 +118,8 @@ class CountersHub:
             if item not in watcher.ids:
                 continue
             del watcher.ids[item]
-            watcher.owed.pop(item, None)
             watched = self._items[item]
+            watcher.owed.pop(watched, None)
             del watched.watchers[watcher]
             if not watched.watchers:
                 del self._items[item]
@@ -127,8 +137,9 @@ class CountersHub:
             if watched is None or counts.version <= watched.version:
                 continue
             watched.version = counts.version
+            encoded = _encode(counts)
             for watcher in watched.watchers:
-                watcher.owed[counts.id] = counts
+                watcher.owed[watched] = encoded
                 if not watcher.resting:
                     due[watcher] = None
         self._send(due)
@@ -147,21 +158,23 @@ class CountersHub:
             await asyncio.gather(self._rereading, return_exceptions=True)
 
     def _send(self, due: Iterable[Watcher]) -> None:
-        frames: dict[tuple[Any, ...], Frame] = {}
+        # A frame is known by the very values that are in it, which it keeps alive meanwhile.
+        frames: dict[tuple[Any, ...], tuple[Frame, list[bytes]]] = {}
         until = self._timer.time() + REST_SECONDS
         idle = not self._resting
         sent = 0
         for watcher in due:
-            topic = watcher.screen.topic
-            key = (topic, *((item, each.version) for item, each in watcher.owed.items()))
-            frame = frames.get(key)
-            if frame is None:
-                frame = self._make_frame(topic, EVENT, Counters(list(watcher.owed.values())))
-                frames[key] = frame
+            owed = list(watcher.owed.values())
+            key = (watcher.screen.topic, *map(id, owed))
+            made = frames.get(key)
+            if made is None:
+                payload = Raw(b'{"items":[' + b",".join(owed) + b"]}")
+                frame = self._make_frame(watcher.screen.topic, EVENT, payload)
+                made = frames[key] = frame, owed
             watcher.owed = {}
             watcher.resting = True
             self._resting.append((until, watcher))
-            watcher.screen.push_frame(frame)
+            watcher.screen.push_frame(made[0])
             sent += 1
         frames_sent.inc(sent)
         if idle and self._resting:
