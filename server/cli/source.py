@@ -58,8 +58,8 @@ def _add_file(path: Path, title: str | None) -> None:
     content = path.read_bytes()
     feeds = sourcing.feeds_of(content)
     if feeds is None:
-        address, name = path.resolve().as_uri(), title or path.name
-        added = act(lambda services: sourcing.add_file(services, address, content, name))
+        address = path.resolve().as_uri()
+        added = act(lambda services: sourcing.add_file(services, address, content, title))
         click.echo(f"Added {added.title} ({added.id}); a worker takes its items in.")
         return
     taken = act(lambda services: sourcing.add_list(services, feeds))

@@ -50,7 +50,7 @@ async def add_list(services: Services, news: list[NewSource]) -> Taken:
     return Taken(added, known)
 
 
-async def add_file(services: Services, address: str, content: bytes, title: str) -> Source:
+async def add_file(services: Services, address: str, content: bytes, title: str | None) -> Source:
     """Add a feed that lies in a file; a worker takes its items in."""
     new = NewSource(url=address, title=title)
     async with services.write() as db:
