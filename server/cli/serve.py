@@ -68,13 +68,15 @@ def run(settings: Settings, host: str, port: int, *, shares_port: bool = False) 
     """Serve until a signal comes."""
     import uvicorn
 
+    from realtime.transports.uvicorn_drain import DrainingServer
     from realtime.transports.uvicorn_fastlane import FastlaneProtocol
     from server.app import create_app
     from server.kernel import logs
 
     logs.configure(settings.log_level, settings.log_format)
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=host,
         port=port,
         loop="uvloop",
@@ -94,7 +96,7 @@ def run(settings: Settings, host: str, port: int, *, shares_port: bool = False) 
     # The server raises the signals again when it is done; to have stopped as asked is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    server = uvicorn.Server(config)
+    server = DrainingServer(config, app.state.node.endpoint.node.begin_drain)
     server.run([sharing_socket(host, port)] if shares_port else None)
     if not server.started:
         sys.exit(1)
