@@ -109,6 +109,9 @@ class Poller:
         answered = await self.get()
         assert answered["status"] == 200
         assert answered["token"] == self.token
+        return self.read(answered)
+
+    def read(self, answered: Answered) -> list[Any]:
         return [json.loads(message) for message in answered["messages"]]
 
     async def joined(self, topic: str = "room:1") -> Self:
