@@ -50,7 +50,9 @@ def document(
 _ABOUT = (
     "Phoenix channels at /socket/websocket?vsn=2.0.0, as the npm package `phoenix` speaks them. "
     "A client joins a topic with `phx_join`, pushes events and gets a reply to each: "
-    '`{"status": "ok", "response": …}` or `{"status": "error", "response": {"reason": …}}`.'
+    '`{"status": "ok", "response": …}` or `{"status": "error", "response": {"reason": …}}`. '
+    "Where websockets are blocked the same client polls /socket/longpoll; who only listens may "
+    "stream /socket/sse?vsn=2.0.0&topics=…&join[TOPIC]={…}."
 )
 
 
