@@ -212,6 +212,22 @@ class Window(NamedTuple):
     requests: list[str]
 
 
+def keep_picture(page: Page, name: str) -> None:
+    """Keep a picture of the page as it is when nothing moves, to be looked at."""
+    page.evaluate(SETTLE)
+    PICTURES.mkdir(exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name}.png")
+
+
+PICTURES = Path(__file__).parent / "screenshots"
+SETTLE = """async () => {
+  await Promise.allSettled([...document.images].map((image) => image.decode()));
+  const moving = document.getAnimations()
+    .filter((each) => each.effect.getTiming().iterations !== Infinity);
+  await Promise.allSettled(moving.map((each) => each.finished));
+}"""
+
+
 class Windows:
     """Opens windows, each of a reader of its own."""
 
@@ -233,6 +249,7 @@ class Windows:
         size: tuple[int, int] = (390, 844),
         scheme: Any = "dark",
         motion: Any = "no-preference",
+        touch: bool = False,
     ) -> Window:
         """Open a window on nothing yet."""
         context = self._browser.new_context(
@@ -240,6 +257,7 @@ class Windows:
             viewport={"width": size[0], "height": size[1]},
             color_scheme=scheme,
             reduced_motion=motion,
+            has_touch=touch,
         )
         window = Window(context.new_page(), context, Wire(context), [], [])
         page = window.page

@@ -1,22 +1,15 @@
 """Pictures of the page as it is, to be looked at: widths, schemes and the main states."""
 
 import re
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.e2e.conftest import Window, Windows
+from tests.e2e.conftest import Window, Windows, keep_picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
-PICTURES = Path(__file__).parent / "screenshots"
 SIZES = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1440, 900)}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _folder() -> None:
-    PICTURES.mkdir(exist_ok=True)
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
@@ -27,8 +20,7 @@ def test_it_looks_like_a_product(windows: Windows, name: str, scheme: str) -> No
     expect(page.get_by_role("article").first).to_be_visible()
 
     def keep(what: str) -> None:
-        settle(page)
-        page.screenshot(path=PICTURES / f"{name}-{scheme}-{what}.png")
+        keep_picture(page, f"{name}-{scheme}-{what}")
 
     keep("news")
     page.keyboard.press("j")
@@ -65,15 +57,3 @@ def signed_in(windows: Windows, window: Window, keep: object) -> None:
     keep("notifications")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
-
-
-def settle(page: Page) -> None:
-    """Wait until pictures are decoded and nothing moves."""
-    page.evaluate(
-        """async () => {
-          await Promise.allSettled([...document.images].map((image) => image.decode()));
-          await Promise.allSettled(document.getAnimations()
-            .filter((each) => each.effect.getTiming().iterations !== Infinity)
-            .map((each) => each.finished));
-        }"""
-    )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
-from tests.e2e.conftest import ROOT, SOCKET, Windows
+from tests.e2e.conftest import ROOT, SOCKET, Windows, keep_picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -41,6 +41,7 @@ def test_an_empty_house_says_how_stories_come(windows: Windows) -> None:
     expect(page.get_by_role("heading", name="Nothing here yet")).to_be_visible()
     expect(page.get_by_text("lumen source add")).to_be_visible()
     expect(page.get_by_role("button", name="Look again")).to_be_visible()
+    keep_picture(page, "phone-dark-empty")
 
 
 def test_when_nothing_can_be_reached_the_page_says_so_and_tries_again(windows: Windows) -> None:
@@ -51,6 +52,7 @@ def test_when_nothing_can_be_reached_the_page_says_so_and_tries_again(windows: W
     page.goto("/")
 
     expect(page.get_by_role("heading", name=re.compile("did not come"))).to_be_visible()
+    keep_picture(page, "phone-dark-error")
     page.unroute(re.compile("/feed/news"))
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("article").first).to_be_visible()
@@ -64,6 +66,7 @@ def test_going_offline_is_said_calmly_and_forgotten_afterwards(windows: Windows)
 
     window.context.set_offline(True)
     expect(window.page.get_by_text("You are offline")).to_be_visible()
+    keep_picture(window.page, "phone-dark-offline")
     window.context.set_offline(False)
     expect(window.page.get_by_text("You are offline")).to_be_hidden()
     window.complaints.clear()
@@ -98,6 +101,7 @@ def test_a_failed_comment_is_kept_and_sent_again(windows: Windows) -> None:
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_text("cannot be reached")).to_be_visible()
 
+    keep_picture(page, "phone-dark-unsent")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.keyboard.press("c")
@@ -109,6 +113,30 @@ def test_a_failed_comment_is_kept_and_sent_again(windows: Windows) -> None:
     expect(comment).to_be_visible()
     expect(page.locator(".pending")).to_have_count(0)
     window.complaints.clear()
+
+
+def test_the_wheel_moves_one_slide_at_a_time(windows: Windows) -> None:
+    page = windows.open().page
+    current = page.locator("#panel-news [aria-current='true']")
+    expect(current).to_have_attribute("data-seq", "1")
+    page.mouse.move(200, 300)
+    page.mouse.wheel(0, 700)
+    expect(current).to_have_attribute("data-seq", "2")
+    page.mouse.wheel(0, -700)
+    expect(current).to_have_attribute("data-seq", "1")
+
+
+def test_a_finger_moves_the_slides(windows: Windows) -> None:
+    window = windows.blank(touch=True)
+    window.page.goto("/")
+    current = window.page.locator("#panel-news [aria-current='true']")
+    expect(current).to_have_attribute("data-seq", "1")
+    finger = window.context.new_cdp_session(window.page)
+    moves = [("Move", height) for height in range(580, 80, -20)]
+    for kind, height in [("Start", 600), *moves, ("End", None)]:
+        points = [] if height is None else [{"x": 200, "y": height}]
+        finger.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+    expect(current).to_have_attribute("data-seq", "2")
 
 
 def test_everything_is_done_with_keys(windows: Windows) -> None:
@@ -206,7 +234,8 @@ def test_signing_out_is_at_once_and_for_good(windows: Windows) -> None:
     windows.sign_up(window)
     page = window.page
     page.get_by_role("button", name=re.compile("^Account of")).click()
-    page.get_by_role("button", name="Sign out").click()
+    with page.expect_response(re.compile("/auth/logout")):
+        page.get_by_role("button", name="Sign out").click()
 
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     page.reload()
