@@ -16,10 +16,10 @@ PYTHON ?= $(shell for name in python3 python3.12 python3.11 python3.13 python3.1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test corpora e2e bench migration lock clean
+.PHONY: help setup run check test corpora e2e bench bench-peers migration lock clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z0-9]*\):.*## /  make \1|/p' Makefile | column -t -s '|'
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1|/p' Makefile | column -t -s '|'
 
 setup: $(STAMPS)/project $(STAMPS)/node ## make .venv and node_modules ready to run
 	@true
@@ -48,6 +48,11 @@ e2e: $(STAMPS)/dev $(STAMPS)/node ## the golden path in a real browser
 
 bench: $(STAMPS)/dev $(STAMPS)/node ## print the figures
 	$(PY) -m tests.bench
+
+bench-peers: ## fetch the servers that realtime is compared with, into .bench
+	$(PY) -m pip --disable-pip-version-check install -q --upgrade --target .bench/python \
+		python-socketio==5.18.1 channels==4.3.2 django==5.2.19
+	npm install --silent --no-audit --no-fund --no-save --no-package-lock --prefix .bench ws@8.23.0 socket.io@4.8.4
 
 migration: $(STAMPS)/dev ## write a revision: make migration m="add stories"
 	@test -n "$(m)" || { echo 'Say what it does: make migration m="add stories"'; exit 1; }

@@ -321,14 +321,13 @@ class Runner:
         """Let a plain handler work in place, without a task."""
         began = perf_counter()
         self._doing, self._current = "handle_in", message
-        try:
-            outcome = self._handled(message)
-        except Exception as error:  # noqa: BLE001 - guarded_call would cost as much as it calls
-            self._crashed(error)
-            outcome = "crashed"
+        outcome = guarded_call(self._handled, message)
         if outcome is None:
             return  # it has given back something to wait for, and a task does
         self._current = None
+        if isinstance(outcome, Raised):
+            self._crashed(outcome.error)
+            outcome = "crashed"
         self._owner.tally.add(self._pattern, message.event, outcome, perf_counter() - began)
         if self._inbox:
             self._wake()

@@ -7,7 +7,12 @@
  *                shouts are under way; each shout comes back to every client.
  *   MODE ping:   every client keeps one request under way.
  *   MODE idle:   connect and join only.
- *   names: clients=1000 window=8 pubs=1 bytes=200 warm_ms=500 run_ms=3000
+ *   MODE mixed:  client i joins topic i % topics, and on each topic one client shouts `rate` times
+ *                a second whatever comes back; times are of every delivery.
+ *   names: clients=1000 window=8 pubs=1 bytes=200 warm_ms=500 run_ms=3000 topics=1 rate=25
+ *          pause_ms=0 (between the end of one shout and the next)
+ *          port2, server2: a second node, which has every other client of each topic
+ *          token=WORD (sent as phoenix.js does)  dialect=1 (speak socket.io instead)
  *
  * Prints one JSON object; "load_idle" is the share of the time in which this program had nothing
  * to do. Times are in ms. "complete" is from a shout to the last client's having
@@ -29,7 +34,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SHOUTS = 1024, SAMPLES = 1 << 20, CHUNK = 1 << 18, IN_FLIGHT = 200 };
+enum { SHOUTS = 1 << 16, SAMPLES = 1 << 20, CHUNK = 1 << 18, IN_FLIGHT = 200 };
 enum State { CONNECTING, UPGRADING, JOINING, JOINED, GONE };
 
 typedef struct {
@@ -39,8 +44,8 @@ typedef struct {
     size_t kept_length;
 } Client;
 
-static const char *mode, *path;
-static int port, server;
+static const char *mode, *path, *token = "";
+static long port, server, port2, server2, topics = 1, rate = 25, pause_ms, dialect;
 static long clients = 1000, window = 8, pubs = 1, payload_bytes = 200, warm_ms = 500, run_ms = 3000;
 static Client *all;
 static int poller;
@@ -49,7 +54,7 @@ static char padding[65536];
 
 static int measuring;
 static uint64_t idle_ns; /* spent in looking and finding nothing */
-static uint64_t sent_shouts, done_shouts, deliveries, reads;
+static uint64_t last_done, sent_shouts, done_shouts, deliveries, reads;
 static uint64_t started_at[SHOUTS];
 static long received_by[SHOUTS];
 static double samples[SAMPLES];
@@ -68,10 +73,10 @@ static void sample(uint64_t since) {
 
 /* --- what the server costs --- */
 
-static double server_cpu(void) {
+static double cpu_of(long pid) {
     char name[64], line[1024];
     unsigned long user = 0, system = 0;
-    snprintf(name, sizeof name, "/proc/%d/stat", server);
+    snprintf(name, sizeof name, "/proc/%ld/stat", pid);
     FILE *file = fopen(name, "r");
     if (!file) return 0;
     size_t length = fread(line, 1, sizeof line - 1, file);
@@ -83,10 +88,12 @@ static double server_cpu(void) {
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
+static double server_cpu(void) { return cpu_of(server) + (server2 ? cpu_of(server2) : 0); }
+
 static double server_kib(void) {
     char name[64];
     long pages = 0;
-    snprintf(name, sizeof name, "/proc/%d/statm", server);
+    snprintf(name, sizeof name, "/proc/%ld/statm", server);
     FILE *file = fopen(name, "r");
     if (!file) return 0;
     if (fscanf(file, "%*d %ld", &pages) != 1) pages = 0;
@@ -120,12 +127,20 @@ static void send_text(Client *client, const char *text, size_t length) {
     send_all(client, framed, head + length);
 }
 
+static int is_mode(char letter) { return mode[0] == letter; }
+
+static long topic_of(const Client *client) { return (client - all) % topics + 1; }
+
 /* The payload tells which shout it is, or when the request went out: {"n":NUMBER,"p":"xxx…"} */
 static void say(Client *client, const char *event, uint64_t number) {
     static char text[70000];
     int pad = payload_bytes > 40 ? (int)payload_bytes - 40 : 0;
-    int n = snprintf(text, sizeof text, "[\"1\",\"2\",\"bench:1\",\"%s\",{\"n\":%020llu,\"p\":\"%.*s\"}]",
-                     event, (unsigned long long)number, pad, padding);
+    int n = dialect
+                ? snprintf(text, sizeof text, "42%s[\"%s\",{\"n\":%020llu,\"p\":\"%.*s\"}]",
+                           event[0] == 'p' ? "7" : "", event, (unsigned long long)number, pad, padding)
+                : snprintf(text, sizeof text,
+                           "[\"1\",\"2\",\"bench:%ld\",\"%s\",{\"n\":%020llu,\"p\":\"%.*s\"}]",
+                           topic_of(client), event, (unsigned long long)number, pad, padding);
     text[n] = 0;
     /* JSON knows no leading zeros: the number is written as a one and 19 digits. */
     char *digits = strstr(text, "\"n\":") + 4;
@@ -137,7 +152,7 @@ static void shout(void) {
     uint64_t number = sent_shouts++;
     started_at[number % SHOUTS] = now_ns();
     received_by[number % SHOUTS] = 0;
-    say(&all[number % (uint64_t)pubs], "shout", number);
+    say(&all[number % (uint64_t)(is_mode('m') ? topics : pubs)], "shout", number);
 }
 
 /* --- receiving --- */
@@ -153,18 +168,23 @@ static uint64_t number_in(const char *text, size_t length, int *found) {
 
 static void on_text(Client *client, const char *text, size_t length) {
     if (client->state == JOINING) {
-        if (memmem(text, length, "\"ok\"", 4)) client->state = JOINED, joined++;
+        if (dialect && length >= 2 && !memcmp(text, "40", 2)) {
+            static const char join[] = "421[\"join\",\"bench:1\"]";
+            send_text(client, join, sizeof join - 1);
+        } else if (memmem(text, length, "\"ok\"", 4)) client->state = JOINED, joined++;
         return;
     }
     int found;
     uint64_t number = number_in(text, length, &found);
     if (!found) return;
     if (measuring) deliveries++;
-    if (mode[0] == 'p') {
+    if (is_mode('m')) {
+        sample(started_at[number % SHOUTS]);
+    } else if (is_mode('p')) {
         sample(number);
         say(client, "ping", now_ns());
     } else if (++received_by[number % SHOUTS] == clients) {
-        done_shouts++;
+        done_shouts++, last_done = now_ns();
         sample(started_at[number % SHOUTS]);
     }
 }
@@ -187,8 +207,10 @@ static size_t on_bytes(Client *client, char *data, size_t length) {
         }
         used = (size_t)(end + 4 - data);
         client->state = JOINING;
-        static const char join[] = "[\"1\",\"1\",\"bench:1\",\"phx_join\",{}]";
-        send_text(client, join, sizeof join - 1);
+        char join[80] = "40";
+        if (!dialect)
+            snprintf(join, sizeof join, "[\"1\",\"1\",\"bench:%ld\",\"phx_join\",{}]", topic_of(client));
+        send_text(client, join, strlen(join));
     }
     while (length - used >= 2) {
         unsigned char *at = (unsigned char *)data + used;
@@ -236,9 +258,11 @@ static void poll_once(int wait_ms) {
         if (client->state == CONNECTING) {
             char request[1024];
             int n = snprintf(request, sizeof request,
-                             "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n"
+                             "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%ld\r\nUpgrade: websocket\r\n"
                              "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", path, port);
+                             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s%s%s\r\n", path, port,
+                             *token ? "Sec-WebSocket-Protocol: phoenix, base64url.bearer.phx." : "",
+                             token, *token ? "\r\n" : "");
             client->state = UPGRADING;
             struct epoll_event event = {.events = EPOLLIN, .data.u32 = events[i].data.u32};
             epoll_ctl(poller, EPOLL_CTL_MOD, client->fd, &event);
@@ -249,7 +273,7 @@ static void poll_once(int wait_ms) {
 
 static void start(long index) {
     struct sockaddr_in there = {.sin_family = AF_INET,
-                                .sin_port = htons((uint16_t)port),
+                                .sin_port = htons((uint16_t)(port2 && index / topics % 2 ? port2 : port)),
                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int one = 1;
     Client *client = &all[index];
@@ -264,10 +288,13 @@ static void start(long index) {
 }
 
 static void run_until(uint64_t end) {
+    uint64_t began = now_ns(), every = 1000000000u / (uint64_t)(topics * rate), due = 0;
     while (now_ns() < end && gone == 0) {
-        if (mode[0] == 'f')
+        if (is_mode('f') && now_ns() - last_done >= (uint64_t)pause_ms * 1000000u)
             while (sent_shouts - done_shouts < (uint64_t)window) shout();
-        poll_once(mode[0] == 'i' ? 1 : 0);
+        if (is_mode('m'))
+            for (; began + due * every <= now_ns(); due++) shout();
+        poll_once(is_mode('i') ? 1 : 0);
     }
 }
 
@@ -285,13 +312,17 @@ static void read_options(int count, char **words) {
         const char *name;
         long *value;
     } options[] = {{"clients", &clients}, {"window", &window},   {"pubs", &pubs},
-                   {"bytes", &payload_bytes}, {"warm_ms", &warm_ms}, {"run_ms", &run_ms}};
-    for (int i = 5; i < count; i++)
+                   {"bytes", &payload_bytes}, {"warm_ms", &warm_ms}, {"run_ms", &run_ms},
+                   {"topics", &topics}, {"rate", &rate}, {"port2", &port2},
+                   {"server2", &server2}, {"pause_ms", &pause_ms}, {"dialect", &dialect}};
+    for (int i = 5; i < count; i++) {
+        if (!strncmp(words[i], "token=", 6)) token = words[i] + 6;
         for (size_t o = 0; o < sizeof options / sizeof *options; o++) {
             size_t length = strlen(options[o].name);
             if (!strncmp(words[i], options[o].name, length) && words[i][length] == '=')
                 *options[o].value = atol(words[i] + length + 1);
         }
+    }
     if (pubs > clients) pubs = clients;
     if (window > SHOUTS / 2) window = SHOUTS / 2;
 }
@@ -321,7 +352,7 @@ int main(int count, char **words) {
     for (uint64_t end = now_ns() + 300000000u; now_ns() < end;) poll_once(1);
     kib = server_kib() - kib;
 
-    if (mode[0] == 'p')
+    if (is_mode('p'))
         for (long i = 0; i < clients; i++) say(&all[i], "ping", now_ns());
     run_until(now_ns() + (uint64_t)warm_ms * 1000000u);
     double cpu = server_cpu();
