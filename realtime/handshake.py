@@ -100,6 +100,9 @@ def origin_allowed(origin: str | None, policy: CheckOrigin, *, scheme: str, host
     if policy == "conn":
         secure = page.scheme == "https", scheme in ("https", "wss")
         return (page.hostname, page_port) == (here.hostname, here_port) and secure[0] == secure[1]
+    # "self" in a list stands for the host that was asked, as in a content security policy.
+    if "self" in policy and page.hostname == here.hostname:
+        return True
     return any(_fits(page.scheme, page.hostname, page_port, allowed) for allowed in policy)
 
 

@@ -27,7 +27,7 @@ from server.front import Front
 from server.kernel.endpoint import Edge, Operation, problem_response
 from server.kernel.problems import NotFound, Problem
 from server.kernel.services import Services
-from server.settings import Settings
+from server.settings import Settings, listed
 from server.socket import UserSocket
 
 STATIC = Path(__file__).parent / "static"
@@ -120,7 +120,7 @@ def create_app(settings: Settings) -> Starlette:
             1,
             Middleware(
                 CORSMiddleware,
-                allow_origins=_listed(settings.cors_origins),
+                allow_origins=listed(settings.cors_origins),
                 allow_methods=["GET", "POST", "PUT", "DELETE"],
                 allow_headers=ALLOWED_HEADERS,
                 expose_headers=["etag", "x-request-id", "retry-after"],
@@ -138,15 +138,10 @@ def create_app(settings: Settings) -> Starlette:
     return app
 
 
-def origins_of(settings: Settings) -> bool | list[str]:
+def origins_of(settings: Settings) -> list[str]:
     """Which pages may open sockets: our own, and those that the operator lists."""
-    listed = _listed(settings.cors_origins)
     own = [settings.public_url] if settings.public_url else []
-    return [*listed, *own] if listed else True
-
-
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+    return ["self", *own, *listed(settings.cors_origins)]
 
 
 def _routes(endpoint: Endpoint) -> list[BaseRoute]:

@@ -16,7 +16,7 @@ from server.kernel.services import Policy, Publishes, Services
 from server.kernel.storage import Storage
 from server.kernel.storage_disk import DiskStorage
 from server.kernel.storage_s3 import S3Storage
-from server.settings import Settings, SettingsError
+from server.settings import Settings, SettingsError, listed
 
 REDIS_POOL = 50
 
@@ -40,8 +40,8 @@ def policy_of(settings: Settings) -> Policy:
         feed_debug=settings.feed_debug,
         rate_limits=settings.rate_limits,
         fetch_private_addresses=settings.fetch_private_addresses,
-        trusted_proxies=tuple(part.strip() for part in settings.trusted_proxies.split(",") if part),
-        allowed_origins=tuple(part.strip() for part in settings.cors_origins.split(",") if part),
+        trusted_proxies=listed(settings.trusted_proxies),
+        allowed_origins=listed(settings.cors_origins),
     )
 
 

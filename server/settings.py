@@ -3,6 +3,7 @@
 Settings are one frozen value, read once by a process's root and handed down as an argument.
 """
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,8 @@ class SettingsError(ValueError):
     """A setting cannot be used; the sentence names the variable and what would be right."""
 
 
-Seconds = Annotated[float, Meta(gt=0)]
+# At most ten years: also what keeps infinity out.
+Seconds = Annotated[float, Meta(gt=0, le=315_360_000)]
 Count = Annotated[int, Meta(ge=1)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 
@@ -117,15 +119,68 @@ _LEAST_SECRET = 32
 def _checked(settings: Settings) -> Settings:
     if settings.secret_key is not None and len(settings.secret_key) < _LEAST_SECRET:
         raise SettingsError(f"SECRET_KEY is too short: give it {_LEAST_SECRET} characters or more.")
-    if settings.storage == "s3" and not settings.s3_bucket:
-        raise SettingsError("STORAGE=s3 needs S3_BUCKET, the name of the bucket.")
-    if settings.redis_url and urlsplit(settings.redis_url).scheme not in {"redis", "rediss"}:
-        raise SettingsError("REDIS_URL must begin with redis:// or rediss://.")
-    for name in ("database_url", "database_listen_url"):
-        given = getattr(settings, name)
-        if given and urlsplit(given).scheme not in {"postgres", "postgresql"}:
-            raise SettingsError(f"{name.upper()} must begin with postgres:// or postgresql://.")
+    _check_storage(settings)
+    for name, schemes in _SCHEMES.items():
+        _check_url(name, getattr(settings, name), schemes)
+    for origin in listed(settings.cors_origins):
+        _check_origin("CORS_ORIGINS", origin)
+    for network in listed(settings.trusted_proxies):
+        _check_network(network)
     return settings
+
+
+_SCHEMES = {
+    "database_url": ("postgres", "postgresql"),
+    "database_listen_url": ("postgres", "postgresql"),
+    "redis_url": ("redis", "rediss"),
+    "public_url": ("http", "https"),
+    "s3_endpoint_url": ("http", "https"),
+}
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Read a setting that is a list with commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _check_storage(settings: Settings) -> None:
+    if settings.storage != "s3":
+        return
+    if not settings.s3_bucket:
+        raise SettingsError("STORAGE=s3 needs S3_BUCKET, the name of the bucket.")
+    if bool(settings.s3_access_key_id) != bool(settings.s3_secret_access_key):
+        raise SettingsError("S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY go together: set both.")
+
+
+def _check_url(name: str, given: str | None, schemes: tuple[str, ...]) -> None:
+    if given is None:
+        return
+    right = " or ".join(f"{scheme}://" for scheme in schemes)
+    try:
+        parts = urlsplit(given)
+        sound = parts.port is None or parts.port > 0
+    except ValueError as error:
+        raise SettingsError(f"{name.upper()} cannot be read as a URL: {error}.") from error
+    if parts.scheme not in schemes or not sound:
+        raise SettingsError(f"{name.upper()} must begin with {right}.")
+    # libpq takes a URL without a host for a socket in a folder; all others need one.
+    if not parts.hostname and not (parts.scheme in _SCHEMES["database_url"] and parts.query):
+        raise SettingsError(f"{name.upper()} names no host: {right}HOST.")
+
+
+def _check_origin(name: str, given: str) -> None:
+    _check_url(name, given, ("http", "https"))
+    if urlsplit(given).path.strip("/") or urlsplit(given).query:
+        raise SettingsError(f"{name} takes origins such as https://app.example, not {given!r}.")
+
+
+def _check_network(given: str) -> None:
+    try:
+        ipaddress.ip_network(given, strict=False)
+    except ValueError as error:
+        raise SettingsError(
+            f"TRUSTED_PROXIES takes networks such as 10.0.0.0/8, not {given!r}."
+        ) from error
 
 
 def table() -> list[tuple[str, str, str]]:

@@ -15,8 +15,8 @@ from server.cli import given
     type=click.Choice(["ingest", "embed", "cards"]),
     help="Only a worker of these queues, in this order; without it, everything.",
 )
-@click.option("--failed", is_flag=True, help="List the jobs that failed for good, and end.")
-@click.option("--retry", is_flag=True, help="Queue those jobs again, and end.")
+@click.option("--failed", is_flag=True, help="List jobs and events that failed for good, and end.")
+@click.option("--retry", is_flag=True, help="Have those tried again, and end.")
 def worker(queues: tuple[str, ...], *, failed: bool, retry: bool) -> None:
     """Start the background work: a worker for feeds and embeddings, one for cards, and the pulse.
 
@@ -52,15 +52,40 @@ def worker(queues: tuple[str, ...], *, failed: bool, retry: bool) -> None:
 def _dead_letters(*, retry: bool) -> None:
     import asyncio
 
+    settings = given.reachable()
+    given.demand(settings, "database_url", "redis_url")
+    work = _retry if retry else _list
+    asyncio.run(work(settings.database_url or "", settings.redis_url or ""))
+
+
+async def _retry(database_url: str, redis_url: str) -> None:
+    from server.kernel import relay
+    from server.kernel.database import Database
     from server.kernel.queue_rq import RqQueue
 
-    queue = RqQueue(given.reachable().redis_url or "")
-    if retry:
-        click.echo(f"{asyncio.run(queue.revive())} jobs are queued again.")
-        return
-    letters = asyncio.run(queue.dead())
+    jobs = await RqQueue(redis_url).revive()
+    database = Database(database_url)
+    async with database.begin() as db:
+        events = await relay.revive(db)
+    await database.close()
+    click.echo(f"{jobs} jobs are queued again, and {events} events are tried again.")
+
+
+async def _list(database_url: str, redis_url: str) -> None:
+    from server.kernel import relay
+    from server.kernel.database import Database
+    from server.kernel.queue_rq import RqQueue
+
+    letters = await RqQueue(redis_url).dead()
     for each in letters:
         when = f"{each.at:%Y-%m-%d %H:%M} UTC" if each.at else "at an unknown time"
         click.echo(f"{each.task} ({each.id}, queue {each.queue}) failed {when}: {each.error}")
-    if not letters:
-        click.echo("No job has failed for good.")
+    database = Database(database_url)
+    async with database.read() as db:
+        events = await relay.parked(db)
+    await database.close()
+    for event in events:
+        when = f"{event.at:%Y-%m-%d %H:%M} UTC"
+        click.echo(f"Event {event.topic} ({event.id}) was parked {when}: {event.error}")
+    if not letters and not events:
+        click.echo("Nothing has failed for good.")

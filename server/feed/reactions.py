@@ -2,9 +2,10 @@
 
 from uuid import UUID
 
-from server import display
+from server import display, items
 from server.feed.model import CardReady, Fresh, Retract
 from server.feed.node import CARDS, GONE, NEW, POOL_TOPIC
+from server.feed.pool import FEATURED_KINDS
 from server.items.events import ItemsEmbedded, ItemsRetracted
 from server.kernel.database import Db
 from server.kernel.outbox import Reaction
@@ -13,10 +14,17 @@ from server.kernel.viewer import VISITOR
 from server.media.events import CardChanged
 
 
-async def tell_fresh(services: Services, _db: Db, event: ItemsEmbedded) -> None:
-    """Tell readers of News that there is more; first the nodes, so that it can be had."""
+async def tell_fresh(services: Services, db: Db, event: ItemsEmbedded) -> None:
+    """Tell readers of News that there is more; first the nodes, so that it can be had.
+
+    What is related on a slide only, and what is embedded anew because its text was edited, is no
+    news: a reader who asked for it would be given nothing.
+    """
     await services.publisher.broadcast(POOL_TOPIC, NEW, {})
-    await services.publisher.broadcast("feed:news", "fresh", Fresh(len(event.ids), event.ids))
+    found = (await items.by_ids(db, event.ids)).values()
+    news = [each.id for each in found if each.kind in FEATURED_KINDS and each.edited_at is None]
+    if news:
+        await services.publisher.broadcast("feed:news", "fresh", Fresh(len(news), news))
 
 
 async def tell_card(services: Services, db: Db, event: CardChanged) -> None:

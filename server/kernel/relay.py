@@ -2,18 +2,23 @@
 
 One relay runs at a time, by lease; a second one would do no harm, for each reaction locks its row
 and marks the inbox, so that its effect happens once. A row that fails is tried again with growing
-pauses, its key waiting behind it, and is parked after `ATTEMPTS`, where an operator sees it.
+pauses, its key waiting behind it, and is parked after `ATTEMPTS`, where an operator sees it. While
+a store or the bus is away, a row waits however long that takes.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
+from redis.exceptions import RedisError
 from sqlalchemy import text
+from sqlalchemy.exc import InterfaceError, OperationalError
 
+from realtime import PublishFailed
 from server.kernel.database import Db
 from server.kernel.outbox import Event, Reaction
 from server.kernel.services import Services
@@ -22,6 +27,9 @@ BATCH = 200
 ATTEMPTS = 12
 AT_ONCE = 8
 POLL_SECONDS = 0.25
+# What says that a store or the bus is away, and nothing about the event.
+STORE_ERRORS = (OSError, TimeoutError, RedisError, PublishFailed, OperationalError, InterfaceError)
+STORE_PAUSE = timedelta(seconds=1)
 
 # Only the oldest unparked row of a key is taken, and only when its time has come: so a key keeps
 # its order, and a row that waits for its next attempt holds nobody else's up.
@@ -52,6 +60,10 @@ _DONE = text(
     delete from ops.inbox using gone where event_id = gone.id
     """
 )
+# A store that is away says nothing about the event: however long it takes, nothing is counted.
+_WAITS = text(
+    "update ops.outbox set error = :error, next_attempt_at = now() + :pause where id = :id"
+)
 _FAILED = text(
     """
     update ops.outbox
@@ -68,7 +80,18 @@ _LAG = text(
     from ops.outbox
     """
 )
-_FORGET = text("delete from ops.inbox where taken_at < now() - :age")
+_PARKED = text(
+    """
+    select id, topic, error, parked_at from ops.outbox
+    where parked_at is not null order by id desc limit :most
+    """
+)
+_REVIVE = text(
+    """
+    update ops.outbox set parked_at = null, attempts = 0, next_attempt_at = now()
+    where parked_at is not null returning id
+    """
+)
 
 
 class Lag(Struct, frozen=True):
@@ -119,14 +142,18 @@ class Relay:
         return len(rows)
 
     async def _row(self, row: Any) -> bool:
+        """Tell every consumer; what one of them cannot take keeps it from no other."""
         reactions = self._reactions[row.topic]
-        try:
-            for reaction in reactions:
-                await self._tell(reaction, row, last=reaction is reactions[-1])
-        except Exception as error:  # noqa: BLE001 - a supervisor: one bad event stops no other
-            await self._put_off(row, error)
-            return False
-        return True
+        failures: list[Exception] = []
+        for reaction in reactions:
+            last = reaction is reactions[-1] and not failures
+            try:
+                await self._tell(reaction, row, last=last)
+            except Exception as error:  # noqa: BLE001 - a supervisor: one bad event stops no other
+                failures.append(error)
+        if failures:
+            await self._put_off(row, failures)
+        return not failures
 
     async def _tell(self, reaction: Reaction, row: Any, *, last: bool) -> None:
         event: Event = msgspec.convert(row.payload, reaction.event)
@@ -139,11 +166,35 @@ class Relay:
             if last:
                 await db.execute(_DONE, {"ids": [row.id]})
 
-    async def _put_off(self, row: Any, error: Exception) -> None:
-        pause = timedelta(seconds=min(300.0, 0.2 * 2**row.attempts))
-        said = {"error": f"{type(error).__name__}: {error}"[:500], "pause": pause}
+    async def _put_off(self, row: Any, failures: Sequence[Exception]) -> None:
+        said = "; ".join(f"{type(error).__name__}: {error}"[:500] for error in failures)
+        statement = _WAITS
+        more: dict[str, Any] = {"pause": STORE_PAUSE}
+        if not all(isinstance(error, STORE_ERRORS) for error in failures):
+            pause = timedelta(seconds=min(300.0, 0.2 * 2**row.attempts))
+            statement, more = _FAILED, {"pause": pause, "most": ATTEMPTS}
         async with self._services.database.begin() as db:
-            await db.execute(_FAILED, {"id": row.id, "most": ATTEMPTS, **said})
+            await db.execute(statement, {"id": row.id, "error": said, **more})
+
+
+class Parked(Struct, frozen=True):
+    """An event that no attempt could deliver."""
+
+    id: UUID
+    topic: str
+    error: str
+    at: datetime
+
+
+async def parked(db: Db, most: int = 100) -> list[Parked]:
+    """List events that no attempt could deliver, the latest first."""
+    rows = await db.execute(_PARKED, {"most": most})
+    return [Parked(row.id, row.topic, row.error or "", row.parked_at) for row in rows]
+
+
+async def revive(db: Db) -> int:
+    """Have every parked event tried again; says how many."""
+    return len((await db.execute(_REVIVE)).all())
 
 
 async def lag(db: Db) -> Lag:

@@ -6,8 +6,10 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import text
 
+from realtime import PublishFailed
 from server.kernel import relay as relays
 from server.kernel.database import Db
 from server.kernel.ids import new_id
@@ -31,6 +33,7 @@ class Recorder:
     def __init__(self, consumer: str = "recorder", fail: Sequence[int] = ()) -> None:
         self.consumer = consumer
         self.failing = set(fail)
+        self.error: Exception = RuntimeError("not today")
         self.told: list[int] = []
 
     @property
@@ -44,7 +47,7 @@ class Recorder:
             {"c": self.consumer, "n": event.n},
         )
         if event.n in self.failing:
-            raise RuntimeError("not today")
+            raise self.error
 
 
 @pytest.fixture(autouse=True)
@@ -166,3 +169,55 @@ async def test_a_topic_without_consumers_does_not_pile_up(services: Services) ->
 
     assert await Relay(services, {}).deliver() == 2
     assert await rows(services, "select 1 from ops.outbox") == []
+
+
+async def test_what_one_consumer_cannot_take_keeps_it_from_no_other(services: Services) -> None:
+    bad, good = Recorder("bad", fail=[1]), Recorder("good")
+    relay = Relay(services, by_topic([bad.reaction, good.reaction]))
+    await put(services, 1)
+
+    await relay.deliver()
+    assert await rows(services, "select consumer from effects") == [("good",)]
+
+    bad.failing.clear()
+    async with services.database.begin() as db:
+        await db.execute(text("update ops.outbox set next_attempt_at = now()"))
+    await relay.deliver()
+    assert good.told == [1]
+    assert await rows(services, "select 1 from ops.outbox") == []
+
+
+@pytest.mark.parametrize("error", [PublishFailed(), RedisConnectionError(), OSError()])
+async def test_an_outage_parks_nothing_however_long_it_takes(
+    services: Services, error: Exception
+) -> None:
+    recorder = Recorder(fail=[1])
+    recorder.error = error
+    relay = Relay(services, by_topic([recorder.reaction]))
+    await put(services, 1)
+
+    for _ in range(relays.ATTEMPTS * 3):
+        await relay.deliver()
+        async with services.database.begin() as db:
+            await db.execute(text("update ops.outbox set next_attempt_at = now()"))
+    recorder.failing.clear()
+    await relay.deliver()
+
+    assert await rows(services, "select n from effects") == [(1,)]
+    assert await rows(services, "select 1 from ops.outbox") == []
+
+
+async def test_a_person_can_have_what_was_parked_tried_again(services: Services) -> None:
+    recorder = Recorder()
+    await put(services, 1)
+    async with services.database.begin() as db:
+        await db.execute(text("update ops.outbox set parked_at = now(), error = 'why'"))
+    async with services.database.read() as db:
+        (found,) = await relays.parked(db)
+    assert (found.topic, found.error) == ("test.happened", "why")
+
+    async with services.database.begin() as db:
+        assert await relays.revive(db) == 1
+    await Relay(services, by_topic([recorder.reaction])).deliver()
+
+    assert recorder.told == [1]

@@ -116,9 +116,9 @@ def queue(redis_url: str) -> Iterator[RqQueue]:
     queue.close()
 
 
-def lumen(redis_url: str, *words: str) -> str:
-    """Run a command that needs no database."""
-    environ = {"REDIS_URL": redis_url, "DATABASE_URL": "postgres://unused", "SECRET_KEY": "x" * 40}
+def lumen(database_url: str, redis_url: str, *words: str) -> str:
+    """Run a command."""
+    environ = {"REDIS_URL": redis_url, "DATABASE_URL": database_url, "SECRET_KEY": "x" * 40}
     return CliRunner().invoke(main, list(words), env=environ).output
 
 
@@ -166,7 +166,7 @@ async def test_several_jobs_of_a_queue_run_at_a_time(
 
 
 async def test_a_job_that_fails_is_tried_again_and_then_is_a_dead_letter(
-    queue: RqQueue, redis_url: str, bench: Bench
+    queue: RqQueue, database_url: str, redis_url: str, bench: Bench
 ) -> None:
     bench.fail = True
     await queue.enqueue(AGAIN, Named("x"), job_id="j")
@@ -183,13 +183,15 @@ async def test_a_job_that_fails_is_tried_again_and_then_is_a_dead_letter(
         assert "as it was told to" in letter.error
 
         assert not await queue.enqueue(AGAIN, Named("x"), job_id="j")
-        shown = await asyncio.to_thread(lumen, redis_url, "worker", "--failed")
+        shown = await asyncio.to_thread(lumen, database_url, redis_url, "worker", "--failed")
         assert "test.again (j, queue ingest) failed" in shown
         bench.fail = False
         assert await queue.revive() == 1
         await asyncio.to_thread(bench.wait_for, 4)
     assert await queue.dead() == []
-    assert "No job has failed" in await asyncio.to_thread(lumen, redis_url, "worker", "--failed")
+    assert "Nothing has failed for good" in await asyncio.to_thread(
+        lumen, database_url, redis_url, "worker", "--failed"
+    )
 
 
 async def test_a_job_that_is_long_dead_makes_room_for_a_new_one(

@@ -11,6 +11,7 @@ from server.kernel.database import driver_url
 _LEAST_POSTGRES = 15
 _LEAST_REDIS = (6, 2)
 _CONNECT_SECONDS = 5.0
+_PARKED = "SELECT count(*) FROM ops.outbox WHERE parked_at IS NOT NULL"
 
 
 def database(url: str) -> list[Finding]:
@@ -34,9 +35,12 @@ async def _ask(url: str) -> list[Finding]:
         vector = await connection.fetchval(
             "SELECT default_version FROM pg_available_extensions WHERE name = 'vector'"
         )
+        parked = 0
+        if await connection.fetchval("SELECT to_regclass('ops.outbox')") is not None:
+            parked = await connection.fetchval(_PARKED)
     finally:
         await connection.close()
-    return [_server(number), _vector(vector)]
+    return [_server(number), _vector(vector), _outbox(parked)]
 
 
 def _server(number: int) -> Finding:
@@ -52,6 +56,15 @@ def _vector(version: str | None) -> Finding:
     if tuple(int(part) for part in version.split(".")[:2]) < (0, 8):
         return wrong(f"pgvector {version} is too old", "0.8 brought the scans that filters need.")
     return fine(f"pgvector {version}")
+
+
+def _outbox(parked: int) -> Finding:
+    if parked:
+        return wrong(
+            f"{parked} events could not be delivered and were parked",
+            "See why with `lumen worker --failed`; `lumen worker --retry` tries them again.",
+        )
+    return fine("No event is parked")
 
 
 def _tables(url: str) -> Finding:

@@ -37,6 +37,17 @@ def test_an_empty_value_is_not_set() -> None:
         ("SECRET_KEY", "short"),
         ("FEED_WINDOW", "0"),
         ("LOG_LEVEL", "loud"),
+        ("TRUSTED_PROXIES", "abc"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,10.0.0.0/99"),
+        ("REDIS_URL", "redis://a:b:c/zz"),
+        ("REDIS_URL", "redis://"),
+        ("DATABASE_URL", "postgres://host:notaport/db"),
+        ("DATABASE_LISTEN_URL", "postgres://"),
+        ("PUBLIC_URL", "lumen.example"),
+        ("CORS_ORIGINS", "*"),
+        ("CORS_ORIGINS", "https://app.example/path"),
+        ("ACCESS_TOKEN_SECONDS", "inf"),
+        ("ACCESS_TOKEN_SECONDS", "nan"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_name(variable: str, value: str) -> None:
@@ -47,6 +58,19 @@ def test_a_wrong_value_is_refused_by_its_name(variable: str, value: str) -> None
 def test_s3_needs_a_bucket() -> None:
     with pytest.raises(SettingsError, match="S3_BUCKET"):
         load({"STORAGE": "s3"})
+
+
+def test_half_a_key_of_s3_is_refused() -> None:
+    with pytest.raises(SettingsError, match="S3_SECRET_ACCESS_KEY"):
+        load({"STORAGE": "s3", "S3_BUCKET": "b", "S3_ACCESS_KEY_ID": "a"})
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgres://u:p@h:5432/d", "postgresql://h/d?sslmode=require", "postgresql:///d?host=/s"],
+)
+def test_urls_as_hosts_give_them_pass(url: str) -> None:
+    assert load({"DATABASE_URL": url}).database_url == url
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
