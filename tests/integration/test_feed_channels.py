@@ -372,6 +372,26 @@ async def test_new_items_are_told_and_change_nothing_that_was_given(visitor, ser
     assert again["slides"] == more["slides"]
 
 
+@pytest.mark.usefixtures("stock")
+async def test_what_no_slide_features_and_what_was_only_edited_is_no_news(visitor, services):
+    await joined(visitor, limit=1)
+    async with services.write() as db:
+        source = await newsroom.add_source(db, 98)
+        add = {"source": source, "topic": 0, "at": services.clock.now()}
+        said = await newsroom.add_item(db, kind="COMMENT", number=990, **add)
+        post = await newsroom.add_item(db, kind="TWEET", number=991, **add)
+        edited = await newsroom.add_item(db, kind="ARTICLE", number=992, **add)
+        edit = text("update content.items set edited_at = now() where id = :id")
+        await db.execute(edit, {"id": edited})
+        new = await newsroom.add_item(db, kind="ARTICLE", number=993, **add)
+        for each in (said, post, edited):
+            await tell_fresh(services, db, ItemsEmbedded([each]))
+        await tell_fresh(services, db, ItemsEmbedded([said, new]))
+
+    # What was told of the others would have come before this.
+    assert (await visitor.receive("fresh")).payload == {"count": 1, "ids": [str(new)]}
+
+
 async def test_cards_are_told_when_they_have_a_poster_and_when_they_play(visitor, stock, services):
     await joined(visitor, FORYOU, limit=1)
     new = stock[100]
