@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff
 
 from realtime import Publisher
 from realtime.pubsub.redis import RedisPubSub
@@ -19,6 +21,8 @@ from server.kernel.storage_s3 import S3Storage
 from server.settings import Settings, SettingsError, listed
 
 REDIS_POOL = 50
+REDIS_SECONDS = 2.0
+REDIS_RETRIES = 2
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -97,7 +101,15 @@ async def services_of(
     services = Services(
         policy=policy_of(settings),
         database=Database(database_url, pool=settings.database_pool),
-        redis=Redis.from_url(redis_url, max_connections=REDIS_POOL, health_check_interval=15),
+        redis=Redis.from_url(
+            redis_url,
+            max_connections=REDIS_POOL,
+            health_check_interval=15,
+            # Who waits for a page would rather hear soon that it cannot be had.
+            socket_timeout=REDIS_SECONDS,
+            socket_connect_timeout=REDIS_SECONDS,
+            retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.2), REDIS_RETRIES),
+        ),
         publisher=publisher,
         storage=storage_of(settings),
         queue=RqQueue(redis_url),

@@ -8,7 +8,7 @@ from uuid import UUID
 import numpy as np
 from sqlalchemy import text
 
-from server.feed.store import EMBEDDING_MODEL
+from server.items import EMBEDDING_MODEL
 from server.kernel.database import Database, Db
 from server.kernel.ids import new_id
 

@@ -7,8 +7,10 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from server.items import EMBEDDING_MODEL
+
 # The name under which vectors are stored; both engines make the same vectors.
-MODEL = "all-MiniLM-L6-v2"
+MODEL = EMBEDDING_MODEL
 DIMENSIONS = 384
 # What the model was trained on; the tokenizer's own file says 128 and pads everything to it.
 LONGEST_TOKENS = 256

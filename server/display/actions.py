@@ -6,7 +6,7 @@ from uuid import UUID
 from msgspec import UNSET, Struct, UnsetType
 
 from server import engagement, items, media, sources, users
-from server.display.model import EMBEDDING_MODEL, AuthorRef, Item, SourceRef
+from server.display.model import AuthorRef, Item, SourceRef
 from server.engagement import Counts, Flags, NoSuchItem
 from server.items import StoredItem
 from server.kernel.database import Db
@@ -89,7 +89,7 @@ def _item(item: StoredItem, read: _Read, storage: Storage, *, whole: bool) -> It
         poster_url=storage.url(card.poster_key) if card and card.poster_key else None,
         image_url=item.image_url or _picture(card, storage),
         duration_sec=card.duration_sec if card is not None and ready else None,
-        embedding_id=f"{EMBEDDING_MODEL}:{item.id}",
+        embedding_id=f"{items.EMBEDDING_MODEL}:{item.id}",
         published_at=item.published_at,
         category=item.category,
         language=item.language,

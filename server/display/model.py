@@ -8,13 +8,9 @@ from msgspec import UNSET, Struct, UnsetType
 
 from server.engagement import Counts, ItemCounts
 
-__all__ = ["EMBEDDING_MODEL", "AuthorRef", "Counts", "Item", "ItemCounts", "Kind", "SourceRef"]
+__all__ = ["AuthorRef", "Counts", "Item", "ItemCounts", "Kind", "SourceRef"]
 
 Kind: TypeAlias = Literal["ARTICLE", "TWEET", "COMMENT", "VIDEO"]
-
-
-# The model whose embeddings relate items; L-25 and rulings 7 name it beside the item.
-EMBEDDING_MODEL = "all-MiniLM-L6-v2"
 
 
 class SourceRef(Struct, frozen=True, omit_defaults=True):

@@ -15,7 +15,6 @@ from prometheus_client import Counter, Gauge
 from sqlalchemy.exc import SQLAlchemyError
 
 from server import items
-from server.feed.store import EMBEDDING_MODEL
 from server.items import Listed, Near
 from server.kernel.logs import log
 from server.kernel.services import Services
@@ -166,7 +165,7 @@ class Related:
 
     async def _near(self, ids: Sequence[UUID], since: datetime) -> dict[UUID, list[Near]]:
         async with self._services.database.read() as db:
-            return await items.near(db, EMBEDDING_MODEL, ids, since=since, most=MOST)
+            return await items.near(db, items.EMBEDDING_MODEL, ids, since=since, most=MOST)
 
 
 def neighbourhood_of(found: Sequence[Near]) -> Neighbourhood:

@@ -10,10 +10,10 @@ from uuid import UUID
 from msgspec import Struct
 from sqlalchemy import text
 
+from server.items import EMBEDDING_MODEL
 from server.kernel.database import Db
 from server.ranking import Candidate
 
-EMBEDDING_MODEL = "all-MiniLM-L6-v2"
 # What engagement weighs, from the requirement V-07.
 _WEIGHED = "c.likes + 13.5 * c.comments + 15 * c.quotes + 20 * c.reposts + 10 * c.bookmarks"
 

@@ -17,6 +17,7 @@ from server.items.actions import (
     write,
 )
 from server.items.model import (
+    EMBEDDING_MODEL,
     MAX_BODY_HTML,
     MAX_BODY_TEXT,
     MAX_TITLE,
@@ -37,6 +38,7 @@ from server.items.vectors import cosines
 
 __all__ = [
     "EMBED",
+    "EMBEDDING_MODEL",
     "MAX_BODY_HTML",
     "MAX_BODY_TEXT",
     "MAX_TITLE",

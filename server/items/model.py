@@ -10,6 +10,9 @@ from msgspec import Struct
 Kind: TypeAlias = Literal["ARTICLE", "TWEET", "COMMENT", "VIDEO"]
 State: TypeAlias = Literal["live", "retracted"]
 
+# The model whose vectors relate items; vectors of two models are never compared.
+EMBEDDING_MODEL = "all-MiniLM-L6-v2"
+
 MAX_BODY_TEXT = 4000
 MAX_BODY_HTML = 20_000
 MAX_TITLE = 300

@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 import numpy as np
 
-from server.feed.store import EMBEDDING_MODEL
+from server.items import EMBEDDING_MODEL
 from server.kernel.database import listen_url
 from server.kernel.ids import floor_of, new_id
 from server.kernel.partitions import PARTITIONED, after, month_of, statements
