@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Literal, assert_never
 
 from realtime.channel import Channel
-from realtime.close import FLOODING, IDLE, OVER_RATE, SLOW, TOO_BIG, Close
+from realtime.close import DISCONNECTED, FLOODING, IDLE, OVER_RATE, SLOW, TOO_BIG, Close
 from realtime.frame import Wire
 from realtime.message import Message, Ref, Reply
 from realtime.meter import Refusal
@@ -116,13 +116,15 @@ class Connection:
         self.closed(SLOW.code, SLOW.reason)
 
     def check(self, now: float) -> None:
-        """Close if the client has gone silent or stopped reading."""
+        """Close if the client has gone silent, stopped reading, or may not be here any more."""
         stalled = self.writer.stalled
         if stalled is not None and now - stalled >= self.limits.writer_stall_s:
             self.telemetry.emit(WriterOverflowed(self.writer.waiting(), "stalled"))
             self.close(SLOW)
         elif now - self._heard >= self.limits.idle_timeout_s:
             self.close(IDLE)
+        elif self.socket.is_over():
+            self.close(DISCONNECTED)
 
     def channels(self) -> int:
         """Return how many channels the client has joined."""

@@ -74,3 +74,10 @@ class Socket:
     def id(self) -> str | None:
         """Return the topic on which `Endpoint.disconnect` reaches this socket."""
         return None
+
+    def is_over(self) -> bool:
+        """Say whether what let the client in has ended; it is then closed with 1001.
+
+        Asked every few seconds of every socket, in place: so it only looks at what it knows.
+        """
+        return False

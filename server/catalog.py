@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from server.auth import http as auth
+from server.auth import reactions as auth_reactions
 from server.comments import channel as item_channel
 from server.comments import http as comments
 from server.comments import reactions as comment_reactions
@@ -43,6 +44,7 @@ CHANNELS: Mapping[str, type[TypedChannel]] = {
 }
 
 REACTIONS: tuple[Reaction, ...] = (
+    *auth_reactions.reactions,
     *source_reactions.reactions,
     *item_reactions.reactions,
     *media_reactions.reactions,

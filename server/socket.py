@@ -1,17 +1,23 @@
-"""Who may open a socket, and which topics it finds there."""
+"""Who may open a socket, and which topics it finds there.
+
+A socket has the authority of the access token that opened it, and no longer than that token: from
+its end on whoever holds it acts as a visitor, and within seconds it is closed with 1001, so that
+the client comes back with a fresh one. When the sign-in itself ends, its sockets end at once.
+"""
 
 from collections.abc import Mapping
 from typing import ClassVar
 
+from sqlalchemy.exc import SQLAlchemyError
 from typing_extensions import override
 
 from realtime import ConnectInfo, ConnectRefused
-from server.auth import identify_token
+from server import auth
 from server.catalog import CHANNELS
 from server.kernel.channel import TypedChannel, ViewerSocket
-from server.kernel.problems import Problem
+from server.kernel.problems import Problem, SignInFirst, Unavailable
 from server.kernel.services import Services
-from server.kernel.viewer import VISITOR
+from server.kernel.viewer import VISITOR, Viewer
 
 
 class UserSocket(ViewerSocket):
@@ -22,18 +28,43 @@ class UserSocket(ViewerSocket):
     def __init__(self, info: ConnectInfo, services: Services) -> None:
         super().__init__(info)
         self.services = services
-        self.viewer = VISITOR
+        self._claims: auth.Claims | None = None
+        self._person = VISITOR
+
+    @property
+    @override
+    def viewer(self) -> Viewer:
+        return VISITOR if self.is_over() else self._person
 
     @override
     async def connect(self) -> None:
         if not self.info.auth_token:
             return
         try:
-            self.viewer = identify_token(self.services.policy, self.info.auth_token)
+            self._claims = await self._claims_of(self.info.auth_token)
         except Problem as problem:
             raise ConnectRefused(problem.reason(), problem.status) from problem
+        self._person = Viewer(id=self._claims.sub, role=self._claims.role)
 
     @override
     def id(self) -> str | None:
-        """The topic on which sign-out ends every socket of one person."""
-        return f"users_socket:{self.viewer.id}" if self.viewer.id else None
+        """The topic on which the end of a sign-in ends its sockets."""
+        return auth.socket_id(self._claims.sid) if self._claims else None
+
+    @override
+    def is_over(self) -> bool:
+        claims = self._claims
+        return claims is not None and claims.exp <= self.services.clock.now().timestamp()
+
+    async def _claims_of(self, token: str) -> auth.Claims:
+        claims = auth.read_access_token(self.services.policy, token, self.services.clock.now())
+        # A token is else believed until it ends; but a socket that was just sent away because its
+        # sign-in ended must not come back with the same one.
+        try:
+            async with self.services.database.read() as db:
+                ended = await auth.has_ended(db, claims.sid)
+        except (OSError, SQLAlchemyError) as error:
+            raise Unavailable from error
+        if ended:
+            raise SignInFirst("This sign-in has ended.")
+        return claims

@@ -3,6 +3,7 @@
 from server.auth.actions import (
     check_password,
     forget_ended,
+    has_ended,
     me,
     open_session,
     refresh,
@@ -19,9 +20,17 @@ from server.auth.model import (
     WrongCredentials,
 )
 from server.auth.passwords import hash_password
-from server.auth.tokens import access_token, csrf_value, identify_request, identify_token
+from server.auth.tokens import (
+    Claims,
+    access_token,
+    csrf_value,
+    identify_request,
+    read_access_token,
+    socket_id,
+)
 
 __all__ = [
+    "Claims",
     "Login",
     "Me",
     "Registration",
@@ -33,12 +42,14 @@ __all__ = [
     "check_password",
     "csrf_value",
     "forget_ended",
+    "has_ended",
     "hash_password",
     "identify_request",
-    "identify_token",
     "me",
     "open_session",
+    "read_access_token",
     "refresh",
     "register",
     "sign_out",
+    "socket_id",
 ]

@@ -9,7 +9,9 @@ from uuid import UUID
 
 from server import users
 from server.auth import passwords, store, tokens
+from server.auth.events import SignInEnded
 from server.auth.model import Me, Registration, Session, WrongCredentials
+from server.kernel import outbox
 from server.kernel.database import Db
 from server.kernel.ids import new_id
 from server.kernel.problems import NotAllowed, SignInFirst
@@ -90,11 +92,11 @@ async def refresh(db: Db, policy: Policy, refresh_token: str, now: datetime) -> 
     if token is None:
         known = await store.find(db, digest)
         if known is not None and known.used:
-            await store.end_family(db, known.family, now)
+            await _end(db, known.family, now)
         return None
     user = (await users.by_ids(db, [token.user_id])).get(token.user_id)
     if user is None or user.state not in _MAY_SIGN_IN:
-        await store.end_family(db, token.family, now)
+        await _end(db, token.family, now)
         return None
     return await _with_token(db, policy, user, token.family, now)
 
@@ -104,7 +106,12 @@ async def sign_out(db: Db, now: datetime, *, refresh_token: str = "", family: UU
     token = await store.find(db, tokens.digest_of(refresh_token)) if refresh_token else None
     for ending in {family, token.family if token else family}:
         if ending is not None:
-            await store.end_family(db, ending, now)
+            await _end(db, ending, now)
+
+
+async def has_ended(db: Db, family: UUID) -> bool:
+    """Tell whether a sign-in was ended, though its access token may be good for a while."""
+    return await store.has_ended(db, family)
 
 
 async def me(db: Db, viewer: Viewer) -> Me:
@@ -123,6 +130,11 @@ async def me(db: Db, viewer: Viewer) -> Me:
 async def forget_ended(db: Db, now: datetime) -> int:
     """Remove refresh tokens that ended a while ago; says how many."""
     return await store.forget(db, now - _KEPT_AFTER_END)
+
+
+async def _end(db: Db, family: UUID, now: datetime) -> None:
+    if await store.end_family(db, family, now):
+        await outbox.emit(db, SignInEnded(family), key=family)
 
 
 async def _with_token(db: Db, policy: Policy, user: User, family: UUID, now: datetime) -> Session:

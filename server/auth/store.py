@@ -72,8 +72,11 @@ async def find(db: Db, digest: bytes) -> Token | None:
     return None if row is None else Token(row.family, row.user_id, used=row.used_at is not None)
 
 
-async def end_family(db: Db, family: UUID, now: datetime) -> None:
-    """End every token of a family, also one that a concurrent use is about to add."""
+async def end_family(db: Db, family: UUID, now: datetime) -> bool:
+    """End every token of a family, also one that a concurrent use is about to add.
+
+    Says whether there was anything left to end.
+    """
     ended = (
         refresh_tokens.update()
         .where(refresh_tokens.c.family == family, refresh_tokens.c.revoked_at.is_(None))
@@ -81,8 +84,18 @@ async def end_family(db: Db, family: UUID, now: datetime) -> None:
     )
     # A use that was under way held its row until it had added the next token, which this
     # statement could not see yet: so it is repeated until nothing is left to end.
+    any_ended = False
     while (await db.execute(ended)).rowcount:
-        pass
+        any_ended = True
+    return any_ended
+
+
+async def has_ended(db: Db, family: UUID) -> bool:
+    """Tell whether a family was ended; one whose tokens were all forgotten was not."""
+    revoked = select(refresh_tokens.c.id).where(
+        refresh_tokens.c.family == family, refresh_tokens.c.revoked_at.is_not(None)
+    )
+    return (await db.execute(revoked.limit(1))).first() is not None
 
 
 async def forget(db: Db, before: datetime) -> int:

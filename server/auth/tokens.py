@@ -105,15 +105,9 @@ def read_access_token(policy: Policy, token: str, now: datetime | None = None) -
     return claims
 
 
-def identify_token(policy: Policy, token: str, now: datetime | None = None) -> Viewer:
-    """Say whom an access token speaks for, as on a socket.
-
-    Raises:
-        SignInFirst: it is not valid, or has expired.
-
-    """
-    claims = read_access_token(policy, token, now)
-    return Viewer(id=claims.sub, role=claims.role)
+def socket_id(family: UUID) -> str:
+    """Name the sockets of one sign-in, so that they can be ended together."""
+    return f"sessions:{family}"
 
 
 def identify_request(policy: Policy, request: Asks, now: datetime | None = None) -> Viewer:

@@ -34,7 +34,11 @@ class ViewerSocket(Socket):
     """A socket that knows who opened it and what its channels may reach."""
 
     services: Services
-    viewer: Viewer
+
+    @property
+    def viewer(self) -> Viewer:
+        """Who is at the other end; a visitor from the moment that their token ends."""
+        raise NotImplementedError
 
 
 class TypedChannel(Channel):
@@ -59,7 +63,7 @@ class TypedChannel(Channel):
 
     @property
     def viewer(self) -> Viewer:
-        """Who is at the other end; it may sign in while the socket is open."""
+        """Who is at the other end just now; not to be kept for later."""
         return self.viewer_socket.viewer
 
     async def joined(self, params: Any) -> Any:
