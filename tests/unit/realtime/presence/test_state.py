@@ -79,6 +79,17 @@ def test_a_full_state_takes_away_what_is_not_in_it() -> None:
     assert refs(b) == {"b0", "b1", "b2"}
 
 
+def test_a_delta_holds_what_is_new_and_no_more_as_long_as_it_is_kept() -> None:
+    a = State("a", kept=3)
+    dots = [a.add(entry("ada", f"{n}")) for n in range(3)]
+    a.remove(dots[0])  # the fourth number; the second to the fourth are kept
+    assert a.since(1) == Delta("a", 1, 4, [(2, entry("ada", "1")), (3, entry("ada", "2"))], [1])
+    assert a.since(3) == Delta("a", 3, 4, [], [1])
+    assert a.since(4) == Delta("a", 4, 4, [], [])
+    a.add(entry("ada", "3"))
+    assert a.since(1).since == 0
+
+
 def test_the_presences_of_a_silent_replica_are_hidden_and_come_back() -> None:
     a, b = pair()
     dot = a.add(entry("ada", "1"))

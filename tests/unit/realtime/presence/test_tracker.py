@@ -46,6 +46,14 @@ def test_the_same_is_not_asked_for_twice_within_a_period() -> None:
     assert a.hear(beat, 1.5)[0] == [Ask("b", "a", 0)]
 
 
+def test_after_an_answer_the_next_gap_is_asked_for_at_once() -> None:
+    a, b = pair()
+    b.state.add(entry("bob", "1"))
+    a.hear(Heartbeat("b", 1), 0.0)
+    a.hear(Transfer("a", b.state.since(0)), 0.1)
+    assert a.hear(Heartbeat("b", 2), 0.2)[0] == [Ask("b", "a", 1)]
+
+
 def test_what_is_not_for_us_or_from_us_is_nothing() -> None:
     a, b = pair()
     b.state.add(entry("bob", "1"))
