@@ -15,7 +15,7 @@ export function keep({ access_token = "", expires_in = 0 } = {}) {
 
 const csrf = () => /(?:^|; )csrf=([^;]+)/.exec(document.cookie)?.[1];
 
-/** Trade the cookie for a new token, one window at a time: each trade uses the cookie up. */
+/** Trade the cookie for a new token; each trade uses it up, so one window at a time. */
 export function refresh() {
 	const trade = () => request("POST", "/auth/refresh", undefined, false).then((answer) => (keep(answer), answer));
 	refreshing ??= (navigator.locks ? navigator.locks.request("lumen-refresh", trade) : trade())

@@ -1,4 +1,4 @@
-// A feed: what the server gave, the few slides of it that are in the document, the place in it.
+// A feed: what the server gave, the few slides in the document, the place in it.
 // One cursor goes on over the socket and over REST.
 
 import { announce } from "./announce.mjs";
@@ -39,7 +39,7 @@ export function makeFeed(kind, panel, news) {
 			},
 			retract,
 			media,
-			// The session was lost: what is on the screen stays, and goes on after the new cursor.
+			// The session was lost: what follows is after a new cursor.
 			reset: (lost) => (cursor = lost.cursor),
 		};
 		const joined = (page) => {
@@ -55,7 +55,7 @@ export function makeFeed(kind, panel, news) {
 		setTimeout(() => entries.length || page(), REST_AFTER);
 	}
 
-	// A page or a single frame, whichever way it came.
+	// A page or a frame, whichever way it came.
 	function given(page) {
 		const list = page[kind.list];
 		list.forEach((each, at) => {
@@ -193,7 +193,7 @@ export function makeFeed(kind, panel, news) {
 		Object.assign(view.element, { entry, view, index }).dataset.seq = entry.data.seq;
 		view.element.style.setProperty("--index", index);
 		views.set(index, view);
-		// In the order of reading, for the keyboard and for screen readers.
+		// In the order of reading.
 		track.insertBefore(view.element, [...track.children].find((other) => other.index > index) ?? tail);
 		observer.observe(view.element);
 		for (const src of kind.pictures(entry.data)) if (src) Object.assign(new Image(), { src }).decode().catch(() => {});
@@ -231,7 +231,7 @@ export function makeFeed(kind, panel, news) {
 
 	const hold = () => { panel.scrollTop = current * panel.clientHeight; };
 
-	// Memory stays flat: what is far behind is let go, and the rest moves up unseen.
+	// Memory stays flat: what is far behind is let go.
 	function forgetFar() {
 		scrolled();
 		const drop = current - KEPT_BEHIND;

@@ -9,7 +9,7 @@ const SHOW_AFTER = 700;
 const OFFLINE_AFTER = 5000;
 
 // A function is asked again at every attempt: an old token never sticks.
-const socket = new Socket("/socket", { authToken: token });
+const socket = new Socket("/socket", { authToken: token, longPollFallbackMs: 2500 });
 let timers = [];
 
 /** `state` is connecting, open, reconnecting or offline; what is in `changes` is called with it. */
@@ -38,6 +38,8 @@ function become(state) {
 }
 
 function found() {
+	// Long poll is for where websockets never open, not for a blink.
+	socket.longPollFallbackMs = 0;
 	timers.forEach(clearTimeout);
 	timers = [];
 	become("open");

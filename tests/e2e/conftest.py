@@ -41,6 +41,7 @@ START_SECONDS = 90
 PASSWORD = "a long enough phrase"
 LIVE = re.compile(r"Lumen is live at (http://\S+)")
 SOCKET = re.compile(r"/socket/websocket")
+LONGPOLL = re.compile(r"/socket/longpoll")
 
 
 class Stack:
@@ -158,6 +159,7 @@ class Wire:
 
     def __init__(self, context: BrowserContext) -> None:
         self.up = True
+        self._context = context
         self.sent: list[str] = []
         self.received: list[str] = []
         self._open: list[WebSocketRoute] = []
@@ -197,9 +199,14 @@ class Wire:
             page_side.close(code=1011)
         self._open.clear()
 
+    def without_long_poll(self) -> None:
+        """Leave nothing but plain requests."""
+        self._context.route(LONGPOLL, lambda route: route.abort())
+
     def mend(self) -> None:
         """Let the next attempt through."""
         self.up = True
+        self._context.unroute(LONGPOLL)
 
 
 class Window(NamedTuple):
@@ -236,6 +243,7 @@ class Windows:
         self._names = (f"{name}{uuid.uuid4().hex[:6]}" for name in itertools.cycle(_NAMES))
         self.url = url
         self.all: list[Window] = []
+        self._forgiven: list[Window] = []
 
     def open(self, path: str = "/", **looks: Any) -> Window:
         """Open a window of somebody who was never here."""
@@ -270,6 +278,15 @@ class Windows:
         self.all.append(window)
         return window
 
+    def forgive(self, window: Window) -> None:
+        """Let a window complain: the browser notes every request that a test lets fail."""
+        self._forgiven.append(window)
+
+    def complaints(self) -> list[list[str]]:
+        """What the other windows complained of."""
+        others = [each for each in self.all if not any(each is one for one in self._forgiven)]
+        return [each.complaints for each in others if each.complaints]
+
     def sign_up(self, window: Window) -> str:
         """Make an account through the page, and say its name."""
         name = next(self._names)
@@ -299,4 +316,4 @@ def windows(browser: Browser, stack: Stack) -> Iterator[Windows]:
     yield opened
     for window in opened.all:
         window.context.close()
-    assert [window.complaints for window in opened.all if window.complaints] == []
+    assert opened.complaints() == []

@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.conftest import Stack, Window, Windows
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
 def here(page: Page, feed: str = "news") -> Locator:
@@ -247,6 +247,7 @@ def test_a_cut_costs_nothing(windows: Windows) -> None:
 def test_without_a_socket_pages_go_on_at_the_same_cursor(windows: Windows) -> None:
     window = windows.blank()
     window.wire.cut()
+    window.wire.without_long_poll()
     window.page.goto("/")
     seen = scroll(window.page, 1, 5)
     expect(window.page.get_by_text("You are offline")).to_be_visible()
@@ -258,6 +259,25 @@ def test_without_a_socket_pages_go_on_at_the_same_cursor(windows: Windows) -> No
 
     assert len(set(seen)) == len(seen) == 36
     assert any("cursor=" in url for url in window.requests)
+    windows.forgive(window)
+
+
+def test_where_websockets_are_blocked_long_poll_does_it_all(windows: Windows) -> None:
+    window, other = windows.blank(), windows.open()
+    window.wire.cut()
+    window.page.goto("/")
+    expect(window.page.locator("#link-state[data-state='open']")).to_be_attached()
+    scroll(window.page, 1, 5)
+    item = here(window.page).evaluate("(it) => it.entry.data.featured.id")
+    like = count_of(window.page, "Like")
+    before = likes_on(like)
+    windows.sign_up(other)
+    other.page.goto(f"/#item={item}")
+    other.page.reload()
+
+    other.page.get_by_role("dialog").get_by_role("button", name=re.compile("^Like")).click()
+
+    expect(like).to_have_accessible_name(re.compile(rf"^Like, {before + 1} "))
 
 
 PLAYABLE = """async () => {

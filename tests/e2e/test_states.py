@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
 from tests.e2e.conftest import ROOT, SOCKET, Windows, keep_picture
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 STATIC = ROOT / "server" / "static"
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
@@ -47,6 +47,7 @@ def test_an_empty_house_says_how_stories_come(windows: Windows) -> None:
 def test_when_nothing_can_be_reached_the_page_says_so_and_tries_again(windows: Windows) -> None:
     window = windows.blank()
     window.wire.cut()
+    window.wire.without_long_poll()
     page = window.page
     page.route(re.compile("/feed/news"), fail)
     page.goto("/")
@@ -56,8 +57,7 @@ def test_when_nothing_can_be_reached_the_page_says_so_and_tries_again(windows: W
     page.unroute(re.compile("/feed/news"))
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("article").first).to_be_visible()
-    # The browser itself notes each request that could not be made.
-    window.complaints.clear()
+    windows.forgive(window)
 
 
 def test_going_offline_is_said_calmly_and_forgotten_afterwards(windows: Windows) -> None:
@@ -69,7 +69,7 @@ def test_going_offline_is_said_calmly_and_forgotten_afterwards(windows: Windows)
     keep_picture(window.page, "phone-dark-offline")
     window.context.set_offline(False)
     expect(window.page.get_by_text("You are offline")).to_be_hidden()
-    window.complaints.clear()
+    windows.forgive(window)
 
 
 def test_a_refused_action_is_taken_back_with_a_sentence(windows: Windows) -> None:
@@ -88,7 +88,7 @@ def test_a_refused_action_is_taken_back_with_a_sentence(windows: Windows) -> Non
     page.unroute(re.compile("/like$"))
     page.locator(".toast").get_by_role("button", name="Try again").click()
     expect(like).to_have_attribute("aria-pressed", "true")
-    window.complaints.clear()
+    windows.forgive(window)
 
 
 def test_a_failed_comment_is_kept_and_sent_again(windows: Windows) -> None:
@@ -112,7 +112,7 @@ def test_a_failed_comment_is_kept_and_sent_again(windows: Windows) -> None:
     comment = page.get_by_role("dialog").locator(".comment:not(.pending)", has_text="Not lost")
     expect(comment).to_be_visible()
     expect(page.locator(".pending")).to_have_count(0)
-    window.complaints.clear()
+    windows.forgive(window)
 
 
 def test_the_wheel_moves_one_slide_at_a_time(windows: Windows) -> None:
@@ -179,7 +179,7 @@ def test_with_pictures_blocked_the_page_still_works(windows: Windows) -> None:
 
     expect(card.get_by_role("heading", level=2)).to_be_attached()
     expect(card.locator(".art")).to_be_visible()
-    window.complaints.clear()
+    windows.forgive(window)
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
@@ -253,8 +253,7 @@ def test_a_wrong_password_is_said_in_the_form(windows: Windows) -> None:
 
     expect(page.get_by_role("alert")).not_to_be_empty()
     expect(page.get_by_role("dialog")).to_be_visible()
-    # The browser notes the refusal.
-    window.complaints.clear()
+    windows.forgive(window)
 
 
 def test_memory_stays_flat_however_far_one_scrolls(windows: Windows) -> None:
