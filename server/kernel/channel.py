@@ -10,7 +10,7 @@ from typing_extensions import override
 from realtime import Channel, Error, Ok, Refused, Socket, Stop
 from server.kernel.endpoint import Access, Nothing, Operation, check_access
 from server.kernel.limits import admit
-from server.kernel.problems import Malformed, Problem
+from server.kernel.problems import Malformed, Problem, check_text
 from server.kernel.services import Services
 from server.kernel.viewer import Viewer
 
@@ -104,6 +104,7 @@ def refusal(problem: Problem) -> Refused:
 
 
 def _decode(payload: Any, kind: type, event: str) -> Any:
+    check_text(payload, event)
     try:
         return msgspec.convert(payload, kind)
     except msgspec.ValidationError as error:

@@ -21,6 +21,7 @@ from server.kernel.problems import (
     Problem,
     SignInFirst,
     TooLarge,
+    check_text,
     uuid_from,
 )
 from server.kernel.services import Services
@@ -33,6 +34,8 @@ Query = TypeVar("Query")
 MAX_BODY_BYTES = 256 * 1024
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
+# How JSON writes the character that PostgreSQL keeps in no text.
+_NUL = b"\\u0000"
 
 
 class Nothing(Struct, frozen=True):
@@ -160,6 +163,7 @@ class Edge:
     def _query(self, request: Request) -> Any:
         kind = self._operation.query or Nothing
         given = dict(request.query_params)
+        check_text(given, "the query")
         try:
             return msgspec.convert(given, kind, strict=False)
         except msgspec.ValidationError as error:
@@ -170,8 +174,11 @@ class Edge:
             return Nothing()
         raw = await read_body(request)
         try:
+            # Hardly any body has one, and only such a body is looked at a second time.
+            if _NUL in raw:
+                check_text(msgspec.json.decode(raw), "the body")
             return self._decode_body(raw or b"{}")
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Malformed(f"In the body: {error}.") from error
 
     def _response(self, request: Request, result: Any) -> Response:

@@ -98,6 +98,26 @@ class Unavailable(Problem):
     status = 503
 
 
+def check_text(value: Any, where: str) -> None:
+    """Let nothing in that PostgreSQL cannot keep: a NUL character, however deep in a value.
+
+    Raises:
+        Malformed: there is one.
+
+    """
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            if "\0" in part:
+                raise Malformed(f"In {where}: no text may hold a NUL character.")
+        elif isinstance(part, dict):
+            waiting += part
+            waiting += part.values()
+        elif isinstance(part, list):
+            waiting += part
+
+
 def uuid_from(text: str, what: str = "id") -> UUID:
     """Read a UUID at the edge.
 
