@@ -87,6 +87,8 @@ class Channel:
     """
 
     intercept: ClassVar[frozenset[str]] = frozenset()
+    # Events whose payload is not read: `handle_in` gets a msgspec.Raw, to answer or broadcast it.
+    raw: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, socket: Socket, topic: str) -> None:
         self.socket = socket

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, assert_never
 
@@ -12,7 +13,7 @@ from realtime.message import Message, Ref, Reply
 from realtime.meter import Refusal
 from realtime.node import Node
 from realtime.runner import Runner, is_plain
-from realtime.serializer import V2_SERIALIZER, Malformed, reply_frame
+from realtime.serializer import V2_SERIALIZER, Malformed, decode_around, reply_frame
 from realtime.session import Command, Deliver, End, Leave, Send, Session, Start
 from realtime.socket import Socket
 from realtime.telemetry import (
@@ -32,8 +33,8 @@ class Connection:
     out through the writer that it made.
     """
 
-    __slots__ = ("_began", "_heard", "_id", "_malformed", "_meter", "_node", "_now", "_routes",
-                 "_runners", "_session", "fanout", "limits", "over", "socket",
+    __slots__ = ("_began", "_decode", "_heard", "_id", "_lane", "_malformed", "_meter", "_node",
+                 "_now", "_routes", "_runners", "_session", "fanout", "limits", "over", "socket",
                  "spawn", "tally", "telemetry", "writer")  # fmt: skip
 
     def __init__(self, node: Node, socket: Socket, writer: Writer) -> None:
@@ -47,6 +48,11 @@ class Connection:
         self.over = False
         self._node = node
         self._routes = node.routes(socket.channels)
+        is_v2 = writer.serializer is V2_SERIALIZER
+        self._decode: Callable[[str | bytes], Message] = writer.serializer.decode
+        if is_v2 and node.raw_events:
+            self._decode = partial(decode_around, raw=node.raw_events)
+        self._lane = writer if is_v2 and isinstance(writer, FramedWriter) else None
         self._session = Session(self._known, limit=node.limits.max_channels)
         self._runners: dict[int, Runner] = {}
         self._malformed = 0
@@ -70,7 +76,7 @@ class Connection:
             self.close(TOO_BIG)
             return
         try:
-            message = self.writer.serializer.decode(data)
+            message = self._decode(data)
         except Malformed as error:
             self._count_malformed(str(error))
             return
@@ -154,9 +160,9 @@ class Connection:
 
     def reply(self, join_ref: Ref, ref: Ref, topic: str, status: str, response: Any) -> None:
         """Encode and send, behind what was sent before."""
-        writer = self.writer
-        if isinstance(writer, FramedWriter) and writer.serializer is V2_SERIALIZER:
-            self.fanout.answer(writer, reply_frame(join_ref, ref, topic, status, response))
+        if self._lane is not None:
+            frame = reply_frame(join_ref, ref, topic, status, response)
+            self.fanout.answer(self._lane, frame)
         else:
             self.send(Reply(join_ref, ref, topic, status, response))
 

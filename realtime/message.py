@@ -21,6 +21,12 @@ class Message(Struct, frozen=True, array_like=True):
     payload: Any
 
 
+class Unread(Message, frozen=True, array_like=True):
+    """A message whose payload is valid JSON that nobody has looked into yet."""
+
+    payload: Raw
+
+
 class Reply(Struct, frozen=True):
     """The answer to the message that carried `ref`."""
 

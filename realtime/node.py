@@ -73,6 +73,7 @@ class Node:
         self._tasks: set[asyncio.Task[None]] = set()
         self._channels: _Channels | None = None
         self._routes: Routes[Callable[[Any, str], Any]] = Routes({})
+        self.raw_events: frozenset[str] = frozenset()  # of the channels that `routes` gave last
         self._sweep: asyncio.TimerHandle | None = None
 
     async def admit(self, info: ConnectInfo) -> Socket:
@@ -99,6 +100,8 @@ class Node:
         """Return the routes of a socket's channels, worked out once for each table."""
         if channels is not self._channels:
             self._channels, self._routes = channels, Routes(channels)
+            kinds = [getattr(kind, "raw", frozenset[str]()) for kind in channels.values()]
+            self.raw_events = frozenset[str]().union(*kinds)
         return self._routes
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -11,13 +11,14 @@ from inspect import iscoroutinefunction
 from time import perf_counter
 from typing import Any
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
 from realtime.channel import Answer, Channel, Error, Ok, Refused, SocketRef, Stop
 from realtime.frame import Frame, Wire
 from realtime.guard import Raised, guarded, guarded_call
 from realtime.joining import ABANDONED, JoinAnswer, ask, ask_now
-from realtime.message import Broadcast, Message, Reply
+from realtime.message import Broadcast, Message, Reply, pack
 from realtime.owner import Owner
 from realtime.session import Start
 from realtime.tally import Outcome
@@ -334,7 +335,7 @@ class Runner:
 
     def _handled(self, message: Message) -> Outcome | None:
         try:
-            answer = self.channel.handle_in(message.event, message.payload)
+            answer = self.channel.handle_in(message.event, self._payload(message))
         except Refused as refusal:
             answer = Error(refusal.response)
         if isinstance(answer, Ok):
@@ -356,7 +357,7 @@ class Runner:
         outcome: Outcome = "crashed"
         try:
             try:
-                answer = begun or self.channel.handle_in(message.event, message.payload)
+                answer = begun or self.channel.handle_in(message.event, self._payload(message))
                 if isinstance(answer, Awaitable):
                     answer = await answer
             except Refused as refusal:
@@ -366,6 +367,18 @@ class Runner:
         finally:
             self._current = None
             self._tell(Handled(self._pattern, message.event, outcome, loop.time() - began))
+
+    def _payload(self, message: Message) -> Any:
+        """Return the payload as this channel wants it; another of the socket may want it raw."""
+        payload, raw = message.payload, message.event in self.channel.raw
+        if isinstance(payload, Raw) is raw or isinstance(payload, bytes):
+            return payload
+        if raw:  # a client of version 1, whose messages are read whole
+            return pack(payload)
+        try:
+            return msgspec.json.decode(payload)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise Refused("malformed") from error
 
     def _answer(self, message: Message, answer: Answer) -> None:
         reply = answer.reply if isinstance(answer, Stop) else answer

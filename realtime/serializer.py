@@ -1,13 +1,14 @@
 """The wire forms of Phoenix: V2 arrays and binary frames, V1 objects, and which one is meant."""
 
 import re
+from collections.abc import Collection
 from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
 
 from realtime.frame import Wire, framed_text
-from realtime.message import Message, Packed, Ref, Reply
+from realtime.message import Message, Packed, Ref, Reply, Unread
 
 _PUSH, _REPLY, _BROADCAST = 0, 1, 2
 _FIELD_BYTES = 255
@@ -16,6 +17,8 @@ _json = msgspec.json.Encoder()
 _encode = _json.encode
 _array = msgspec.json.Decoder(Message)  # elements over five are ignored, fewer are refused
 _decode_array = _array.decode
+_decode_unread = msgspec.json.Decoder(Unread).decode
+_decode_any = msgspec.json.Decoder(Any).decode
 
 
 class Malformed(Exception):
@@ -118,6 +121,20 @@ class V1:
 
 
 V1_SERIALIZER, V2_SERIALIZER = V1(), V2()
+
+
+def decode_around(data: str | bytes, raw: Collection[str]) -> Message:
+    """Read a message of version 2; the payload of an event in `raw` is left as it was written."""
+    if isinstance(data, bytes):
+        return _binary_push(data)
+    try:
+        message = _decode_unread(data)
+        if message.event in raw:
+            return message
+        payload = _decode_any(message.payload)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise Malformed(f"not a message of version 2: {type(error).__name__}") from error
+    return Message(message.join_ref, message.ref, message.topic, message.event, payload)
 
 
 def reply_frame(join_ref: Ref, ref: Ref, topic: str, status: str, response: Any) -> bytes:

@@ -30,6 +30,7 @@ PLENTY = Rate(1e9, 1e9)
 
 
 class Bench(Channel):
+    raw: ClassVar[frozenset[str]] = frozenset({"ping", "shout"})
     each: ClassVar[bool] = False
 
     @override

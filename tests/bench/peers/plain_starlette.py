@@ -9,6 +9,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 rooms: dict[str, set[WebSocket]] = {}
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
 async def serve(socket: WebSocket) -> None:
@@ -21,12 +22,12 @@ async def serve(socket: WebSocket) -> None:
             if event == "phx_join":
                 rooms.setdefault(topic, set()).add(socket)
             elif event != "ping":
-                text = json.dumps([None, None, topic, event, payload])
+                text = _compact([None, None, topic, event, payload])
                 for each in tuple(rooms[topic]):
                     await each.send_text(text)
                 continue
             reply = {"status": "ok", "response": response}
-            await socket.send_text(json.dumps([join_ref, ref, topic, "phx_reply", reply]))
+            await socket.send_text(_compact([join_ref, ref, topic, "phx_reply", reply]))
     except WebSocketDisconnect:
         for room in rooms.values():
             room.discard(socket)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 import pytest
+from msgspec import Raw
 from typing_extensions import override
 
 from realtime import Channel, Endpoint, Error, LocalPubSub, Ok, Refused, Socket
@@ -161,6 +162,64 @@ def test_what_it_says_to_itself_comes_after_its_answer(told: list[Event]) -> Non
         assert (await client.receive("changed")).payload == {"n": 3}
 
     play(story, told)
+
+
+class Unreading(Channel):
+    """Hands on what it does not read."""
+
+    raw = frozenset({"pass"})
+
+    @override
+    def handle_in(self, event: str, payload: Any) -> Answer | Awaitable[Answer]:
+        self.assigns_kind(payload)
+        return Ok(payload) if event == "pass" else Ok({"read": payload})
+
+    def assigns_kind(self, payload: Any) -> None:
+        """Remember what came."""
+        kinds.append(type(payload))
+
+
+kinds: list[type] = []
+
+
+class TwoKinds(Socket):
+    channels = {"un:*": Unreading, "plain:*": Plain}  # noqa: RUF012 - as apps write it
+
+
+@pytest.mark.parametrize("vsn", ["1.0.0", "2.0.0"])
+def test_a_payload_nobody_reads_is_passed_on_as_it_was_written(vsn: str) -> None:
+    async def story() -> None:
+        kinds.clear()
+        async with Endpoint(TwoKinds, pubsub=LocalPubSub()) as endpoint:
+            client = await connect(endpoint, vsn=vsn)
+            await client.join("un:1", {})
+            assert (await client.request("un:1", "pass", {"a": [1, None]})).response == {
+                "a": [1, None]
+            }
+            assert (await client.request("un:1", "other", [1])).response == {"read": [1]}
+            assert kinds == [Raw, list]
+
+    run(story())
+
+
+def test_another_channel_of_the_socket_still_reads_the_same_event() -> None:
+    class Reads(Unreading):
+        raw = frozenset()
+
+    class Both(Socket):
+        channels = {"un:*": Unreading, "reads:*": Reads}  # noqa: RUF012 - as apps write it
+
+    async def story() -> None:
+        kinds.clear()
+        async with Endpoint(Both, pubsub=LocalPubSub()) as endpoint:
+            client = await connect(endpoint)
+            await client.join("reads:1", {})
+            await client.request("reads:1", "pass", {"a": 1})
+            client.send_raw('["1","9","reads:1","pass",{"a":01}]')
+            assert (await client.request("reads:1", "pass", {})).ok
+            assert kinds == [dict, dict]
+
+    run(story())
 
 
 def test_it_stops_with_a_last_word(told: list[Event]) -> None:
