@@ -16,7 +16,7 @@ PYTHON ?= $(shell for name in python3 python3.12 python3.11 python3.13 python3.1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test corpora e2e bench bench-peers migration lock clean
+.PHONY: help setup run check test corpora e2e mutants bench bench-peers migration lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1|/p' Makefile | column -t -s '|'
@@ -45,6 +45,9 @@ corpora: $(STAMPS)/dev ## fetch the feeds that tests read, into .corpora
 
 e2e: $(STAMPS)/dev $(STAMPS)/node ## the golden path in a real browser
 	$(PY) -m pytest -q tests/e2e
+
+mutants: $(STAMPS)/dev ## break the protocol core in every small way and see that its tests notice
+	$(PY) -m tests.mutation
 
 bench: $(STAMPS)/dev $(STAMPS)/node ## print the figures
 	$(PY) -m tests.bench

@@ -12,6 +12,7 @@ It prints the port that it listens on. What a foreign server needs to be judged:
   raises, `stop` answers ok with `{}` and stops with the payload's reason; `kick` disconnects the
   socket's id; `who` answers with the connect params, the auth token and the transport;
 - topics `censored:*`, the same, where the server looks at each `shout` and adds `"seen": true`;
+- topics `lobby:*`: who joins with `{"name": N}` is pushed `presence_state`, then tracked as N;
 - connect params: `refuse` is a HTTP status to refuse with, `id` makes the socket's id `judged:ID`.
 """
 
@@ -27,6 +28,7 @@ from msgspec import Struct
 
 from realtime import (
     Channel,
+    ConnectInfo,
     ConnectRefused,
     Endpoint,
     Error,
@@ -38,14 +40,23 @@ from realtime import (
     SocketRef,
     Stop,
 )
+from realtime.presence import Pace, Presence
 from realtime.pubsub.redis import RedisPubSub
+from realtime.transports.uvicorn_drain import DrainingServer
 from realtime.transports.uvicorn_fastlane import FastlaneProtocol
 
 TIERS: dict[str, Any] = {"lane": FastlaneProtocol, "asgi": "websockets-sansio"}
 _SECRET = "of the conformance app, which guards nothing"
 _STOP_SECONDS = 20
+# A node that is silent for this long is gone: so that a test need not wait for half a minute.
+_QUICK = Pace(broadcast_period_s=0.25, max_silent_periods=2, down_period_s=2.0)
 _ROOT = Path(__file__).resolve().parents[2]
 _PAGE = b"<!doctype html><title>judge</title><link rel=icon href=data:,>"
+
+
+class Here(Struct):
+    presence: Presence
+    name: str
 
 
 class _Later(Struct):
@@ -112,8 +123,23 @@ class Censored(Room):
         self.push(event, {**payload, "seen": True})
 
 
+class Lobby(Room):
+    """Tracks who joins under the name that the params give."""
+
+    async def handle_info(self, message: Any) -> None:
+        if isinstance(message, Here):
+            self.push("presence_state", await message.presence.list(self))
+            message.presence.track(self, message.name)
+        else:
+            await super().handle_info(message)
+
+    async def join(self, params: Any) -> Any:
+        self.send_info(Here(self.socket.assigns["presence"], params["name"]))
+        return params
+
+
 class Judged(Socket):
-    channels: ClassVar[Any] = {"room:*": Room, "censored:*": Censored}
+    channels: ClassVar[Any] = {"room:*": Room, "censored:*": Censored, "lobby:*": Lobby}
 
     async def connect(self) -> None:
         if "refuse" in self.info.params:
@@ -129,7 +155,10 @@ class App:
 
     def __init__(self, *, redis: str | None = None, limits: Limits | None = None) -> None:
         pubsub = LocalPubSub() if redis is None else RedisPubSub(redis)
-        self.endpoint = Endpoint(Judged, pubsub=pubsub, limits=limits or Limits(), secrets=_SECRET)
+        self.endpoint = Endpoint(
+            self._socket, pubsub=pubsub, limits=limits or Limits(), secrets=_SECRET
+        )
+        self.presence = Presence(self.endpoint, pace=_QUICK)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         match scope["type"], scope.get("path"):
@@ -148,12 +177,16 @@ class App:
             case _, path:
                 await self._module(path, send)
 
+    def _socket(self, info: ConnectInfo) -> Judged:
+        judged = Judged(info)
+        judged.assigns["presence"] = self.presence
+        return judged
+
     async def _live(self, receive: Any, send: Any) -> None:
         await receive()
-        await self.endpoint.start()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self.endpoint.stop()
+        async with self.endpoint, self.presence:
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _module(self, path: str, send: Any) -> None:
@@ -178,8 +211,9 @@ def main() -> None:
     parser.add_argument("--redis")
     parser.add_argument("--limits", type=lambda text: msgspec.json.decode(text, type=Limits))
     given = parser.parse_args()
+    app = App(redis=given.redis, limits=given.limits)
     config = uvicorn.Config(
-        App(redis=given.redis, limits=given.limits),
+        app,
         ws=TIERS[given.tier],
         ws_per_message_deflate=False,
         log_config=None,
@@ -188,7 +222,7 @@ def main() -> None:
     )
     with socket.create_server(("127.0.0.1", given.port), backlog=4096) as listener:
         print(listener.getsockname()[1], flush=True)  # noqa: T201 - whoever started it waits for it
-        uvicorn.Server(config).run(sockets=[listener])
+        DrainingServer(config, app.endpoint.node.begin_drain).run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -19,9 +20,14 @@ class Server:
             stdout=subprocess.PIPE,
             text=True,
         )
+
+    @cached_property
+    def port(self) -> int:
+        """Where it listens, as soon as it does."""
         assert self.process.stdout is not None
-        self.port = int(self.process.stdout.readline() or 0)
-        assert self.port, "the app did not start"
+        port = int(self.process.stdout.readline() or 0)
+        assert port, "the app did not start"
+        return port
 
     @property
     def url(self) -> str:
@@ -52,9 +58,20 @@ class Server:
 @contextmanager
 def serving(*arguments: str) -> Iterator[Server]:
     """Run the example app with these arguments."""
-    server = Server(*arguments)
-    try:
+    with several(1, *arguments) as (server,):
         yield server
+
+
+@contextmanager
+def several(count: int, *arguments: str) -> Iterator[list[Server]]:
+    """Run so many of them, which start side by side."""
+    servers = [Server(*arguments) for _ in range(count)]
+    try:
+        assert all(server.port for server in servers)
+        yield servers
     finally:
-        if server.process.poll() is None:
-            server.stop()
+        for server in servers:
+            if server.process.poll() is None:
+                server.stop()
+            elif server.process.stdout is not None:
+                server.process.stdout.close()

@@ -1,6 +1,7 @@
 """Every `async def` test here runs on a virtual clock: a minute costs nothing and is exact."""
 
 import inspect
+import os
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -8,7 +9,12 @@ from hypothesis import HealthCheck, settings
 from realtime.testing import run
 
 # A slow machine proves nothing.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "untimed",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=int(os.environ.get("EXAMPLES", "100")),
+)
 settings.load_profile("untimed")
 
 

@@ -55,6 +55,8 @@ def session(*joins: Message, limit: int = 1) -> Session:
             answer(long, "error", reason="too long a name")]),
         ([], long := Message("1" * 256, "1", "room:1", "phx_join", {}), [
             answer(long, "error", reason="too long a name")]),
+        ([], long := Message("1" * 255, "1" * 255, "room:" + "x" * 250, "phx_join", {}), [
+            Start(1, "1" * 255, long)]),
         ([], deep := Message(None, {"a": 1}, "room:1", "phx_join", {}), [
             answer(deep, "error", reason="too long a name")]),
         # A duplicate join ends the old channel, the limit notwithstanding.
@@ -80,7 +82,11 @@ def session(*joins: Message, limit: int = 1) -> Session:
     ],
 )  # fmt: skip
 def test_receive(joins: list[Message], message: Message, commands: list[Command]) -> None:
-    assert session(*joins).receive(message) == commands
+    joined = session(*joins)
+    # The short way of what most messages are says the same.
+    delivered = [command.key for command in commands if isinstance(command, Deliver)]
+    assert joined.addressee(message) == (delivered[0] if delivered else 0)
+    assert joined.receive(message) == commands
 
 
 def test_the_new_joins_answer_comes_before_the_close_of_the_old() -> None:
@@ -197,3 +203,34 @@ def test_a_client_may_join_a_hundred_channels_unless_told_otherwise() -> None:
     *started, refused = [joined.receive(join)[0] for join in joins]
     assert all(isinstance(command, Start) for command in started)
     assert refused == answer(joins[-1], "error", reason="too many channels joined")
+
+
+def test_a_channel_being_left_is_nobodys_addressee() -> None:
+    joined = session(JOIN)
+    assert joined.addressee(SAY) == 1
+    joined.receive(LEAVE)
+    assert joined.addressee(SAY) == 0
+
+
+def test_nobody_joins_the_topic_of_heartbeats() -> None:
+    open_to_all = Session(lambda _: True)
+    join = Message("1", "1", "phoenix", "phx_join", {})
+    assert open_to_all.receive(join) == [unjoined(join, "unmatched topic")]
+
+
+def test_the_topics_that_are_joined() -> None:
+    joined = session(JOIN)
+    assert joined.topics() == ["room:1"]
+    assert len(joined) == 1
+    joined.receive(LEAVE)
+    joined.left(1)
+    assert joined.topics() == []
+
+
+def test_a_left_channel_that_is_joined_again_is_closed_but_once() -> None:
+    joined = session(JOIN)
+    joined.receive(LEAVE)
+    joined.receive(AGAIN)
+    assert joined.left(1) == []
+    assert joined.ended(1, crashed=True) == []
+    assert joined.answered(2, "ok", {}) == [answer(AGAIN), over("phx_close", "1")]

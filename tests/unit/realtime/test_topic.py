@@ -23,6 +23,7 @@ def test_the_first_pattern_that_fits(topic: str, row: tuple[str, int]) -> None:
 
 def test_no_pattern_fits() -> None:
     assert Routes({"a": 1, "b:*": 2}).match("ab:1") is None
+    assert Routes({"b:*": 2}).match("b") is None
 
 
 @pytest.mark.parametrize("pattern", ["*a", "a*b", "a**"])
