@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.embed.engine import MODEL
 from jobs.registries import Registries
-from server import auth, items, media, sources
+from server import auth, engagement, items, media, sources
 from server.kernel import partitions
 from server.kernel.logs import log
 from server.kernel.services import Services
@@ -25,6 +25,7 @@ from server.kernel.services import Services
 Work: TypeAlias = Callable[[Services], Awaitable[None]]
 
 MOST_OF_A_SWEEP = 500
+MOST_BATCHES = 200
 AFTER_FAILURE_SECONDS = 10.0
 _FRESH = timedelta(hours=2)
 _ALL = timedelta(days=60)
@@ -78,9 +79,14 @@ async def make_partitions(services: Services) -> None:
 
 
 async def forget(services: Services) -> None:
-    """Drop what is kept for a while only: sign-ins that ended."""
+    """Drop what is kept for a while only: sign-ins that ended, and what was seen long ago."""
+    now = services.clock.now()
     async with services.database.begin() as db:
-        await auth.forget_ended(db, services.clock.now())
+        await auth.forget_ended(db, now)
+    for _ in range(MOST_BATCHES):
+        async with services.database.begin() as db:
+            if not await engagement.forget_seen(db, now):
+                return
 
 
 SWEEPS: Sequence[Every] = (

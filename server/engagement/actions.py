@@ -1,6 +1,7 @@
 """What viewers do to items, and what is counted of it."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 from uuid import UUID
 
@@ -24,6 +25,11 @@ from server.kernel.problems import SignInFirst
 from server.kernel.viewer import Viewer
 
 Act: TypeAlias = Literal["like", "unlike", "bookmark", "unbookmark"]
+
+SEEN_BATCH = 5_000
+# A visitor is known by a cursor only, and that is seldom older than its ledger.
+_VISITORS_SAW = timedelta(days=2)
+_READERS_SAW = timedelta(days=90)
 
 _EDGES: Mapping[Act, tuple[Edge, Field, bool]] = {
     "like": ("like", "likes", True),
@@ -139,6 +145,16 @@ async def _repair(
     await counters.add_deltas(db, changes)
     drift_found.inc(len(changes))
     return len(changes)
+
+
+async def forget_seen(db: Db, now: datetime) -> bool:
+    """Remove a batch of impressions that nobody needs any more; False when no more are left.
+
+    By them a session whose ledger was lost, or ended a day after its last use, repeats nothing.
+    """
+    visitors = await store.forget_seen(db, "visitors", now - _VISITORS_SAW, SEEN_BATCH)
+    readers = await store.forget_seen(db, "readers", now - _READERS_SAW, SEEN_BATCH)
+    return max(visitors, readers) == SEEN_BATCH
 
 
 async def forget(db: Db, ids: Collection[UUID]) -> None:

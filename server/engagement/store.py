@@ -1,6 +1,8 @@
 """The edges, the deltas, the counters and the impressions, and their SQL."""
 
 from collections.abc import Collection
+from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from msgspec import Struct
@@ -78,12 +80,9 @@ impressions = Table(
     Column("feed", Text, nullable=False),
     Column("seq", Integer, nullable=False),
     Column("seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Index(
-        "ix_impressions_user",
-        "user_id",
-        text("seen_at desc"),
-        postgresql_where=text("user_id is not null"),
-    ),
+    # For the sweep that forgets: each row is in one of the two.
+    Index("ix_impressions_visitors", "seen_at", postgresql_where=text("user_id is null")),
+    Index("ix_impressions_readers", "seen_at", postgresql_where=text("user_id is not null")),
     schema="engage",
 )
 
@@ -194,6 +193,28 @@ async def flags(db: Db, user_id: UUID, ids: Collection[UUID]) -> Flags:
         liked=frozenset(row.item_id for row in rows if row.liked),
         bookmarked=frozenset(row.item_id for row in rows if not row.liked),
     )
+
+
+_FORGET_SEEN = {
+    whose: text(
+        f"""
+        delete from engage.impressions where ctid = any(array(
+          select ctid from engage.impressions
+          where {condition} and seen_at < :before order by seen_at limit :most))
+        """  # noqa: S608 - of constants
+    )
+    for whose, condition in (
+        ("visitors", "user_id is null"),
+        ("readers", "user_id is not null"),
+    )
+}
+
+
+async def forget_seen(
+    db: Db, whose: Literal["visitors", "readers"], before: datetime, most: int
+) -> int:
+    """Remove some impressions from before a moment, the oldest first; says how many."""
+    return (await db.execute(_FORGET_SEEN[whose], {"before": before, "most": most})).rowcount
 
 
 async def forget(db: Db, ids: Collection[UUID]) -> None:
