@@ -81,8 +81,10 @@ class Node:
         try:
             socket = self._make_socket(info)
             socket.endpoint = self._hub
-            async with asyncio.timeout(self.limits.connect_timeout_s):
-                await socket.connect()
+            deciding = socket.connect()
+            if deciding is not None:
+                async with asyncio.timeout(self.limits.connect_timeout_s):
+                    await deciding
         except TimeoutError as error:
             raise self.refused("timeout", 503) from error
         except ConnectRefused as refusal:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from realtime.frame import Frame
     from realtime.message import Broadcast
@@ -68,8 +68,8 @@ class Socket:
         self.assigns: dict[str, Any] = {}
         self.endpoint: Hub
 
-    async def connect(self) -> None:
-        """Let the client in, or raise ConnectRefused."""
+    def connect(self) -> Awaitable[None] | None:
+        """Let the client in, or raise ConnectRefused. `async def`, or plain if nothing waits."""
 
     def id(self) -> str | None:
         """Return the topic on which `Endpoint.disconnect` reaches this socket."""

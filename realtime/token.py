@@ -9,11 +9,11 @@ A token can be read by whoever holds it: it is signed, not encrypted.
 
 import base64
 import binascii
-import hashlib
 import hmac
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -99,8 +99,13 @@ class Token:
 
 
 def _signature(secret: str, purpose: str, body: str) -> str:
-    key = hmac.digest(secret.encode(), b"realtime token for " + purpose.encode(), hashlib.sha256)
-    return _text(hmac.digest(key, body.encode(errors="replace"), hashlib.sha256))
+    return _text(hmac.digest(_key(secret, purpose), body.encode(errors="replace"), "sha256"))
+
+
+@lru_cache(64)
+def _key(secret: str, purpose: str) -> bytes:
+    """Return the key of one purpose, so that a token of another is worth nothing."""
+    return hmac.digest(secret.encode(), b"realtime token for " + purpose.encode(), "sha256")
 
 
 def _text(data: bytes) -> str:

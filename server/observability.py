@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from functools import lru_cache
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -28,15 +29,15 @@ def on_realtime(event: telemetry.Event) -> None:  # noqa: C901, PLR0912, PLR0915
             metrics.delivery_seconds.observe(max(0.0, event.oldest_s))
         case telemetry.SocketOpened():
             metrics.sockets_open.inc()
-            metrics.sockets_opened.labels(event.transport).inc()
+            _child(metrics.sockets_opened, event.transport).inc()
         case telemetry.SocketClosed():
             metrics.sockets_open.dec()
             metrics.sockets_closed.labels(str(event.code)).inc()
         case telemetry.SocketRefused():
             metrics.sockets_refused.labels(str(event.status)).inc()
         case telemetry.Joined():
-            metrics.joins.labels(event.pattern, event.outcome).inc()
-            metrics.join_seconds.labels(event.pattern).observe(event.seconds)
+            _child(metrics.joins, event.pattern, event.outcome).inc()
+            _child(metrics.join_seconds, event.pattern).observe(event.seconds)
         case telemetry.Handled():
             metrics.handled.labels(event.pattern, event.event, event.outcome).inc(event.count)
             metrics.handled_seconds.labels(event.pattern).observe(event.seconds / event.count)
@@ -60,6 +61,12 @@ def on_realtime(event: telemetry.Event) -> None:  # noqa: C901, PLR0912, PLR0915
             _log.warning("pubsub_restored", seconds=event.seconds, attempts=event.attempts)
         case telemetry.PublishRefused():
             metrics.publish_failures.inc(event.count)
+
+
+@lru_cache(1024)
+def _child(metric: Any, *labels: str) -> Any:
+    """Remember the metric of these labels: to look it up costs more than to count."""
+    return metric.labels(*labels)
 
 
 async def measure_forever(services: Services) -> None:

@@ -12,7 +12,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-_KEPT_HEADERS = frozenset({"user-agent", "origin", "traceparent", "tracestate"})
+_KEPT_HEADERS = frozenset({b"user-agent", b"origin", b"traceparent", b"tracestate"})
 
 
 async def admit(
@@ -30,8 +30,9 @@ async def admit(
 
 def origin_fits(node: Node, scope: Scope) -> bool:
     """Say whether the page that asks is one of those that may."""
-    return origin_allowed(
-        next((page.decode("latin-1") for page in headers(scope, b"origin")), None),
+    page = _find(scope, b"origin")
+    return page is None or origin_allowed(
+        page,
         node.check_origin,
         scheme=scope["scheme"],
         host=header(scope, b"host"),
@@ -41,9 +42,9 @@ def origin_fits(node: Node, scope: Scope) -> bool:
 def connect_info(scope: Scope, token: str | None, transport: str) -> ConnectInfo:
     """Collect what is known of a client."""
     kept = {
-        name: value.decode("latin-1")
+        raw.decode("latin-1").lower(): value.decode("latin-1")
         for raw, value in scope["headers"]
-        if (name := raw.decode("latin-1").lower()).startswith("x-") or name in _KEPT_HEADERS
+        if raw[:2].lower() == b"x-" or raw.lower() in _KEPT_HEADERS
     }
     try:
         read = params(scope["query_string"])
@@ -63,7 +64,15 @@ def connect_info(scope: Scope, token: str | None, transport: str) -> ConnectInfo
 
 def header(scope: Scope, name: bytes) -> str:
     """Return the first header of that name, or nothing."""
-    return next((value.decode("latin-1") for value in headers(scope, name)), "")
+    return _find(scope, name) or ""
+
+
+def _find(scope: Scope, name: bytes) -> str | None:
+    for key, value in scope["headers"]:
+        if key.lower() == name:
+            found: str = value.decode("latin-1")
+            return found
+    return None
 
 
 def headers(scope: Scope, name: bytes) -> list[bytes]:

@@ -215,13 +215,18 @@ class FastlaneProtocol(asyncio.Protocol):
         root = self._config.root_path
         raw_path, _, query = asked.target.partition(b"?")
         path = raw_path.decode("ascii")
+        http: Any = self.transport.get_protocol()  # which has asked the transport already
+        if hasattr(http, "client"):
+            server, client = http.server, http.client
+        else:
+            server, client = get_local_addr(self.transport), get_remote_addr(self.transport)
         return {
             "type": "websocket",
             "asgi": {"version": self._config.asgi_version, "spec_version": "2.4"},
             "http_version": "1.1",
             "scheme": "wss" if is_ssl(self.transport) else "ws",
-            "server": get_local_addr(self.transport),
-            "client": get_remote_addr(self.transport),
+            "server": server,
+            "client": client,
             "root_path": root,
             "path": root + (unquote(path) if "%" in path else path),
             "raw_path": root.encode("ascii") + raw_path,

@@ -50,7 +50,7 @@ class BenchSocket(Socket):
     channels: ClassVar[Any] = {"bench:*": Bench}
 
     @override
-    async def connect(self) -> None:
+    def connect(self) -> None:
         try:
             token = self.info.auth_token or ""
             self.assigns["user"] = SIGNED.verify("bench", token)
