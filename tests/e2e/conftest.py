@@ -291,7 +291,7 @@ class Windows:
         """Make an account through the page, and say its name."""
         name = next(self._names)
         page = window.page
-        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign in", exact=True).click()
         page.get_by_role("button", name="I am new here").click()
         fill_registration(page, name)
         page.get_by_role("button", name=f"Account of {name}").wait_for()

@@ -203,7 +203,7 @@ def test_an_answer_to_a_comment_is_told_in_the_other_window(windows: Windows) ->
     other.page.reload()
     other.page.get_by_role("dialog").get_by_role("button", name=re.compile("^Comments")).click()
     said = other.page.get_by_role("listitem").filter(has_text=words)
-    said.get_by_role("button", name="Reply").click()
+    said.get_by_role("button", name="Reply", exact=True).click()
     comment(other.page, "And a second one")
 
     toast = author.page.locator(".toast")
@@ -220,7 +220,7 @@ def test_an_answer_to_a_comment_is_told_in_the_other_window(windows: Windows) ->
 def comment(page: Page, words: str) -> None:
     """Write into the open conversation, and see it there."""
     page.get_by_label("Your comment").fill(words)
-    page.get_by_role("button", name="Send").click()
+    page.get_by_role("button", name="Send", exact=True).click()
     expect(page.get_by_role("dialog").locator(".words", has_text=words)).to_be_visible()
     expect(page.get_by_text("Sending…")).to_have_count(0)
 

@@ -48,7 +48,7 @@ def signed_in(windows: Windows, window: Window, keep: object) -> None:
     expect(page.locator("[aria-current='true'] .like[aria-pressed='true']")).to_be_visible()
     page.keyboard.press("c")
     page.get_by_label("Your comment").fill("I walked past it this morning. The light was on.")
-    page.get_by_role("button", name="Send").click()
+    page.get_by_role("button", name="Send", exact=True).click()
     expect(page.locator(".comment:not(.pending)", has_text="I walked past").first).to_be_visible()
     keep("comments")
     page.keyboard.press("Escape")

@@ -40,7 +40,7 @@ def test_an_empty_house_says_how_stories_come(windows: Windows) -> None:
 
     expect(page.get_by_role("heading", name="Nothing here yet")).to_be_visible()
     expect(page.get_by_text("lumen source add")).to_be_visible()
-    expect(page.get_by_role("button", name="Look again")).to_be_visible()
+    expect(page.get_by_role("button", name="Look again", exact=True)).to_be_visible()
     keep_picture(page, "phone-dark-empty")
 
 
@@ -55,7 +55,7 @@ def test_when_nothing_can_be_reached_the_page_says_so_and_tries_again(windows: W
     expect(page.get_by_role("heading", name=re.compile("did not come"))).to_be_visible()
     keep_picture(page, "phone-dark-error")
     page.unroute(re.compile("/feed/news"))
-    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("button", name="Try again", exact=True).click()
     expect(page.get_by_role("article").first).to_be_visible()
     windows.forgive(window)
 
@@ -86,7 +86,7 @@ def test_a_refused_action_is_taken_back_with_a_sentence(windows: Windows) -> Non
     expect(like).to_have_attribute("aria-pressed", "false")
     assert like.get_attribute("aria-label") == before
     page.unroute(re.compile("/like$"))
-    page.locator(".toast").get_by_role("button", name="Try again").click()
+    page.locator(".toast").get_by_role("button", name="Try again", exact=True).click()
     expect(like).to_have_attribute("aria-pressed", "true")
     windows.forgive(window)
 
@@ -98,7 +98,7 @@ def test_a_failed_comment_is_kept_and_sent_again(windows: Windows) -> None:
     page.route(re.compile("/comments$"), fail)
     page.keyboard.press("c")
     page.get_by_label("Your comment").fill("Not lost")
-    page.get_by_role("button", name="Send").click()
+    page.get_by_role("button", name="Send", exact=True).click()
     expect(page.get_by_text("cannot be reached")).to_be_visible()
 
     keep_picture(page, "phone-dark-unsent")
@@ -107,7 +107,7 @@ def test_a_failed_comment_is_kept_and_sent_again(windows: Windows) -> None:
     page.keyboard.press("c")
     expect(page.get_by_role("dialog").get_by_text("Not lost")).to_be_visible()
     page.unroute(re.compile("/comments$"))
-    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("button", name="Try again", exact=True).click()
 
     comment = page.get_by_role("dialog").locator(".comment:not(.pending)", has_text="Not lost")
     expect(comment).to_be_visible()
@@ -235,21 +235,21 @@ def test_signing_out_is_at_once_and_for_good(windows: Windows) -> None:
     page = window.page
     page.get_by_role("button", name=re.compile("^Account of")).click()
     with page.expect_response(re.compile("/auth/logout")):
-        page.get_by_role("button", name="Sign out").click()
+        page.get_by_role("button", name="Sign out", exact=True).click()
 
-    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
     page.reload()
     expect(page.get_by_role("article").first).to_be_visible()
-    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
 
 
 def test_a_wrong_password_is_said_in_the_form(windows: Windows) -> None:
     window = windows.open()
     page = window.page
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.get_by_label("Username or e-mail").fill("nobody")
     page.get_by_label("Password").fill("not the right one")
-    page.get_by_role("dialog").get_by_role("button", name="Sign in").click()
+    page.get_by_role("dialog").get_by_role("button", name="Sign in", exact=True).click()
 
     expect(page.get_by_role("alert")).not_to_be_empty()
     expect(page.get_by_role("dialog")).to_be_visible()
