@@ -1,6 +1,7 @@
 """Signing in: passwords, tokens, and the families of refresh tokens."""
 
 from server.auth.actions import (
+    GRACE,
     check_password,
     forget_ended,
     has_ended,
@@ -30,6 +31,7 @@ from server.auth.tokens import (
 )
 
 __all__ = [
+    "GRACE",
     "Claims",
     "Login",
     "Me",

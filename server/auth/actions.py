@@ -20,6 +20,8 @@ from server.kernel.viewer import Viewer
 from server.users import Credentials, NewUser, User
 
 _MAY_SIGN_IN = frozenset({"active", "shadowbanned"})
+# An answer that was lost on its way is asked for again soon.
+GRACE = timedelta(seconds=30)
 _KEPT_AFTER_END = timedelta(days=1)
 
 
@@ -85,15 +87,20 @@ async def refresh(db: Db, policy: Policy, refresh_token: str, now: datetime) -> 
     """Exchange a refresh token for the next one; None when the session has ended.
 
     A token that comes a second time was stolen, or its copy was: its whole family ends. That is
-    why refusal is an answer here and no exception, which would undo the ending.
+    why refusal is an answer here and no exception, which would undo the ending. Only when its
+    answer was lost may a token come again: within `GRACE`, and while nothing that it was
+    exchanged for has been used. Of what it was then exchanged for one can go on; the rest are
+    used up with it, so that two who go on from one token still find each other out.
     """
     digest = tokens.digest_of(refresh_token)
-    token = await store.use(db, digest, now)
-    if token is None:
-        known = await store.find(db, digest)
-        if known is not None and known.used:
-            await _end(db, known.family, now)
+    token = await store.hold(db, digest)
+    if token is None or token.expires_at <= now:
         return None
+    if token.revoked_at is not None or not await _is_due(db, token, now):
+        await _end(db, token.family, now)
+        return None
+    if token.used_at is None:
+        await store.use(db, token, digest, now)
     user = (await users.by_ids(db, [token.user_id])).get(token.user_id)
     if user is None or user.state not in _MAY_SIGN_IN:
         await _end(db, token.family, now)
@@ -130,6 +137,12 @@ async def me(db: Db, viewer: Viewer) -> Me:
 async def forget_ended(db: Db, now: datetime) -> int:
     """Remove refresh tokens that ended a while ago; says how many."""
     return await store.forget(db, now - _KEPT_AFTER_END)
+
+
+async def _is_due(db: Db, token: store.Token, now: datetime) -> bool:
+    if token.used_at is None:
+        return True
+    return now - token.used_at < GRACE and not await store.was_followed(db, token)
 
 
 async def _end(db: Db, family: UUID, now: datetime) -> None:

@@ -30,11 +30,14 @@ refresh_tokens = Table(
 
 
 class Token(Struct, frozen=True):
-    """Whose a refresh token is, and whether it was used before."""
+    """A refresh token as it stands."""
 
     family: UUID
     user_id: UUID
-    used: bool
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None
+    revoked_at: datetime | None
 
 
 async def add(db: Db, *, family: UUID, user_id: UUID, digest: bytes, expires_at: datetime) -> None:
@@ -46,56 +49,66 @@ async def add(db: Db, *, family: UUID, user_id: UUID, digest: bytes, expires_at:
     )
 
 
-async def use(db: Db, digest: bytes, now: datetime) -> Token | None:
-    """Use a token up; None when it cannot be used, or not any more."""
-    used = (
-        refresh_tokens.update()
-        .where(
-            refresh_tokens.c.digest == digest,
-            refresh_tokens.c.used_at.is_(None),
-            refresh_tokens.c.revoked_at.is_(None),
-            refresh_tokens.c.expires_at > now,
-        )
-        .values(used_at=now)
-        .returning(refresh_tokens.c.family, refresh_tokens.c.user_id)
-    )
-    row = (await db.execute(used)).one_or_none()
-    return None if row is None else Token(row.family, row.user_id, used=True)
+async def hold(db: Db, digest: bytes) -> Token | None:
+    """Read a token and keep others from its family until the transaction ends."""
+    known = await find(db, digest)
+    if known is None:
+        return None
+    await _hold_family(db, known.family)
+    # Anew, for whoever held the family until now may have used or ended it.
+    return await find(db, digest)
 
 
 async def find(db: Db, digest: bytes) -> Token | None:
-    """Look a token up without using it."""
-    found = select(
-        refresh_tokens.c.family, refresh_tokens.c.user_id, refresh_tokens.c.used_at
-    ).where(refresh_tokens.c.digest == digest)
+    """Look a token up."""
+    columns = [refresh_tokens.c[name] for name in Token.__struct_fields__]
+    found = select(*columns).where(refresh_tokens.c.digest == digest)
     row = (await db.execute(found)).one_or_none()
-    return None if row is None else Token(row.family, row.user_id, used=row.used_at is not None)
+    return None if row is None else Token(*row)
+
+
+async def use(db: Db, token: Token, digest: bytes, now: datetime) -> None:
+    """Use a token up, and with it all others of its family that could have been used instead."""
+    used = refresh_tokens.update().where(refresh_tokens.c.digest == digest).values(used_at=now)
+    await db.execute(used)
+    others = refresh_tokens.update().where(
+        refresh_tokens.c.family == token.family,
+        refresh_tokens.c.used_at.is_(None),
+        refresh_tokens.c.revoked_at.is_(None),
+    )
+    await db.execute(others.values(revoked_at=now))
+
+
+async def was_followed(db: Db, token: Token) -> bool:
+    """Tell whether a token that was made later in its family has been used already."""
+    later = select(refresh_tokens.c.id).where(
+        refresh_tokens.c.family == token.family,
+        refresh_tokens.c.created_at > token.created_at,
+        refresh_tokens.c.used_at.is_not(None) | refresh_tokens.c.revoked_at.is_not(None),
+    )
+    return (await db.execute(later.limit(1))).first() is not None
 
 
 async def end_family(db: Db, family: UUID, now: datetime) -> bool:
-    """End every token of a family, also one that a concurrent use is about to add.
-
-    Says whether there was anything left to end.
-    """
+    """End every token of a family; says whether there was anything left to end."""
+    await _hold_family(db, family)
     ended = (
         refresh_tokens.update()
         .where(refresh_tokens.c.family == family, refresh_tokens.c.revoked_at.is_(None))
         .values(revoked_at=now)
     )
-    # A use that was under way held its row until it had added the next token, which this
-    # statement could not see yet: so it is repeated until nothing is left to end.
-    any_ended = False
-    while (await db.execute(ended)).rowcount:
-        any_ended = True
-    return any_ended
+    return (await db.execute(ended)).rowcount > 0
 
 
 async def has_ended(db: Db, family: UUID) -> bool:
-    """Tell whether a family was ended; one whose tokens were all forgotten was not."""
-    revoked = select(refresh_tokens.c.id).where(
-        refresh_tokens.c.family == family, refresh_tokens.c.revoked_at.is_not(None)
-    )
-    return (await db.execute(revoked.limit(1))).first() is not None
+    """Tell whether a family was ended; one that is not known any more was not."""
+    ended = select(func.bool_and(refresh_tokens.c.revoked_at.is_not(None)))
+    return bool((await db.execute(ended.where(refresh_tokens.c.family == family))).scalar())
+
+
+async def _hold_family(db: Db, family: UUID) -> None:
+    # Not by its rows: the next token, which another transaction is adding, has none yet.
+    await db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(family), 0))))
 
 
 async def forget(db: Db, before: datetime) -> int:

@@ -125,10 +125,10 @@ async def test_refresh_tokens_rotate_and_a_reused_one_ends_the_family(
     await client.post("/auth/register", json=ADA)
     stolen = client.cookies.get("refresh", path="/auth")
     assert stolen is not None
-    refreshed = await client.post("/auth/refresh")
-    assert refreshed.status_code == 200
+    for _ in range(2):
+        assert (await client.post("/auth/refresh")).status_code == 200
     assert client.cookies.get("refresh", path="/auth") != stolen
-    # The thief comes second: nothing for either of them from now on.
+    # The thief comes late: nothing for either of them from now on.
     thief = await other.post("/auth/refresh", headers={"cookie": f"refresh={stolen}"})
     assert (thief.status_code, thief.json()["reason"]) == (401, "session_ended")
     owner = await client.post("/auth/refresh")
@@ -318,16 +318,50 @@ async def _session(services: Services) -> auth.Session:
         return await auth.open_session(db, services.policy, user, services.clock.now())
 
 
-async def _refresh(services: Services, token: str) -> auth.Session | None:
+async def _refresh(
+    services: Services, token: str, *, after: timedelta = timedelta()
+) -> auth.Session | None:
     async with services.write() as db:
-        return await auth.refresh(db, services.policy, token, services.clock.now())
+        return await auth.refresh(db, services.policy, token, services.clock.now() + after)
 
 
-async def test_of_one_token_used_at_once_no_session_is_left(services: Services) -> None:
+async def test_of_one_token_used_at_once_one_line_goes_on_and_another_ends_it(
+    services: Services,
+) -> None:
     first = await _session(services)
     answers = await asyncio.gather(*(_refresh(services, first.refresh_token) for _ in range(4)))
-    [winner] = [answer for answer in answers if answer is not None]
-    assert await _refresh(services, winner.refresh_token) is None
+    one, other, *_ = [answer.refresh_token for answer in answers if answer is not None]
+    assert None not in answers
+    goes_on = await _refresh(services, one)
+    assert goes_on is not None
+    # Two go on from the first token: one of them must be a thief.
+    assert await _refresh(services, other) is None
+    assert await _refresh(services, goes_on.refresh_token) is None
+
+
+async def test_of_one_token_used_at_once_too_late_no_session_is_left(services: Services) -> None:
+    first = await _session(services)
+    second = await _refresh(services, first.refresh_token)
+    late = auth.GRACE
+    answers = await asyncio.gather(
+        *(_refresh(services, first.refresh_token, after=late) for _ in range(4))
+    )
+    assert answers == [None] * 4
+    assert second is not None
+    assert await _refresh(services, second.refresh_token) is None
+
+
+async def test_a_refresh_whose_answer_was_lost_can_be_repeated_for_a_while(
+    services: Services,
+) -> None:
+    first, barely = await _session(services), auth.GRACE - timedelta(seconds=1)
+    assert await _refresh(services, first.refresh_token) is not None
+    again = await _refresh(services, first.refresh_token, after=barely)
+    assert again is not None
+    assert again.family == first.family
+    # The lost answer's successor is as good as the last one's until one of them is used.
+    assert await _refresh(services, again.refresh_token) is not None
+    assert await _refresh(services, first.refresh_token, after=barely) is None
 
 
 async def test_ending_a_family_ends_also_the_token_that_is_just_being_made(
