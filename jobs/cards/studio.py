@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import tempfile
+import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -22,6 +24,8 @@ from jobs.cards.order import Made, Order, Progress, Report
 
 WALL_SECONDS = 90.0
 _NAME = "card.mp4"
+_FOLDER = "lumen-card-"
+_LEFT_SECONDS = 3600.0
 _SHORTEST, _LONGEST = 5.5, 8.5
 _MOST_BYTES = 1_500_000
 _LINE_BYTES = 4096
@@ -57,9 +61,19 @@ async def rendered(
         NotRendered: there is no film, and the reason.
 
     """
-    with tempfile.TemporaryDirectory(prefix="lumen-card-") as folder:
+    await asyncio.to_thread(_clear_away, Path(tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix=_FOLDER) as folder:
         made = await _made(card, Path(folder), hears, within)
         yield _looked_at(Path(folder) / _NAME, made)
+
+
+def _clear_away(place: Path) -> None:
+    """Remove what workers left that were killed: no rendering goes on for so long."""
+    for folder in place.glob(f"{_FOLDER}*"):
+        with contextlib.suppress(OSError):
+            found = folder.lstat()
+            if found.st_uid == os.getuid() and time.time() - found.st_mtime > _LEFT_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _made(card: CardText, folder: Path, hears: Hears, within: float) -> Made:

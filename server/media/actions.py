@@ -68,9 +68,15 @@ async def set_aside(db: Db, ids: Sequence[UUID], reason: str) -> None:
 
 
 async def begin_rendering(db: Db, item_id: UUID, *, now: datetime) -> Attempt | None:
-    """Begin an attempt at a film; None when there is none to make, or another is at it."""
-    token = new_id()
-    number = await store.begin(db, item_id, token, silent_since=now - SILENCE)
+    """Begin an attempt at a film; None when there is none to make, or another is at it.
+
+    A card whose attempts all fell silent, as one does that kills its worker, gets no other.
+    """
+    token, silent_since = new_id(), now - SILENCE
+    if await store.abandon(db, item_id, silent_since=silent_since, most=MOST_ATTEMPTS):
+        await outbox.emit(db, CardChanged(item_id=item_id, state="failed"), key=item_id)
+        return None
+    number = await store.begin(db, item_id, token, silent_since=silent_since)
     return None if number is None else Attempt(item_id, token, number)
 
 

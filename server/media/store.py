@@ -162,6 +162,20 @@ async def reopen(db: Db, ids: Sequence[UUID]) -> None:
     )
 
 
+async def abandon(db: Db, item_id: UUID, *, silent_since: datetime, most: int) -> bool:
+    """Let a card fail whose last attempt fell silent; False when it is not at that point."""
+    changed = await db.execute(
+        _update(item_id)
+        .where(
+            media.c.state == "encoding",
+            media.c.updated_at < silent_since,
+            media.c.attempts >= most,
+        )
+        .values(state="failed", attempt=None, error="No attempt came back.")
+    )
+    return changed.rowcount == 1
+
+
 async def begin(db: Db, item_id: UUID, token: UUID, *, silent_since: datetime) -> int | None:
     """Give the right to render to an attempt; its number, or None when there is nothing to do."""
     abandoned = (media.c.state == "encoding") & (media.c.updated_at < silent_since)

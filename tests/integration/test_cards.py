@@ -232,6 +232,22 @@ async def test_after_three_failures_a_card_stays_without_a_film(services: Servic
     assert await told(services) == ["poster", "failed"]
 
 
+async def test_a_card_that_kills_its_workers_is_given_up_after_three(services: Services) -> None:
+    (item_id,) = await published(services, "Rain")
+    await draw_posters(services, media.Posters([item_id]))
+    numbers, now = [], services.clock.now()
+    for attempt in range(5):
+        async with services.write() as db:
+            begun = await media.begin_rendering(db, item_id, now=now + 2 * attempt * SILENCE)
+            numbers.append(begun and begun.number)
+    assert numbers == [1, 2, 3, None, None]
+    assert (await card_of(services, item_id)).state == "failed"
+    assert await told(services) == ["poster", "failed"]
+    async with services.database.read() as db:
+        late = await media.waiting(db, now=now + timedelta(days=1), limit=10)
+    assert late.renderings == []
+
+
 async def test_a_killed_rendering_is_a_failure_that_may_be_tried_again(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -149,3 +149,22 @@ def box(name: bytes, content: bytes = b"") -> bytes:
 def test_where_the_table_of_contents_is(tmp_path: Path, content: bytes, at_once: bool) -> None:
     (tmp_path / "film.mp4").write_bytes(content)
     assert starts_at_once(tmp_path / "film.mp4") is at_once
+
+
+async def test_folders_that_killed_workers_left_are_cleared_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    child_says(monkeypatch, tmp_path, "raise SystemExit(3)")
+    left, under_way, others = [
+        tmp_path / name for name in ("lumen-card-left", "lumen-card-now", "somebody-else")
+    ]
+    for folder in (left, under_way, others):
+        folder.mkdir()
+        (folder / "card.mp4").touch()
+    for folder in (left, others):
+        os.utime(folder, (0, 0))
+    with pytest.raises(NotRendered):
+        async with rendered(CARD, hears):
+            pass
+    assert [left.exists(), under_way.exists(), others.exists()] == [False, True, True]
