@@ -32,22 +32,18 @@ class Refusal(Struct, frozen=True):
 class _Buckets:
     """The buckets of one socket, user or address."""
 
-    __slots__ = ("_all", "holders", "scope")
+    __slots__ = ("all", "holders", "scope")
 
     def __init__(self, scope: Scope, rates: Rates) -> None:
         self.scope = scope
         self.holders = 0
-        self._all: dict[Kind, Bucket] = {}
+        self.all: dict[Kind | None, Bucket] = {}
         if rates.joins is not None:
-            self._all["joins"] = Bucket(rates.joins)
+            self.all["joins"] = Bucket(rates.joins)
         if rates.pushes is not None:
-            self._all["pushes"] = Bucket(rates.pushes)
+            self.all["pushes"] = Bucket(rates.pushes)
         if rates.bytes is not None:
-            self._all["bytes"] = Bucket(rates.bytes)
-
-    def take(self, kind: Kind, amount: float, now: float) -> float:
-        bucket = self._all.get(kind)
-        return 0.0 if bucket is None else bucket.take(amount, now)
+            self.all["bytes"] = Bucket(rates.bytes)
 
 
 class Meter:
@@ -64,11 +60,13 @@ class Meter:
     def ask(self, message: Message, size: int, now: float) -> Refusal | None:
         """Count a message; return what is wrong with it, if anything is."""
         kind = _kind(message)
-        for buckets in self._buckets:
-            wait_s = buckets.take("bytes", size, now)
+        for buckets in self._buckets:  # without a call more than there must be: it is every message
+            wait_s = 0.0
             over: Kind = "bytes"
-            if not wait_s and kind is not None:
-                wait_s, over = buckets.take(kind, 1.0, now), kind
+            if (bucket := buckets.all.get("bytes")) is not None:
+                wait_s = bucket.take(size, now)
+            if not wait_s and (bucket := buckets.all.get(kind)) is not None:
+                wait_s, over = bucket.take(1.0, now), kind or over
             if wait_s:
                 warns, self._warned = not self._warned, True
                 closes = self._patience.take(1.0, now) > 0

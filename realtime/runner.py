@@ -334,8 +334,11 @@ class Runner:
             self._wake()
 
     def _handled(self, message: Message) -> Outcome | None:
+        channel, event, payload = self.channel, message.event, message.payload
         try:
-            answer = self.channel.handle_in(message.event, self._payload(message))
+            if isinstance(payload, Raw) is not (event in channel.raw):
+                payload = self._payload(message)
+            answer = channel.handle_in(event, payload)
         except Refused as refusal:
             answer = Error(refusal.response)
         if isinstance(answer, Ok):

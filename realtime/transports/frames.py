@@ -60,7 +60,10 @@ class FrameReader:
         else:
             return None
         body = mask + _MASK_BYTES
-        return read_text(self._unmask(data[body:], data[mask:body]))
+        try:
+            return self._unmask(data[body:], data[mask:body]).decode()
+        except UnicodeDecodeError as error:
+            raise Broken(NOT_UTF8) from error
 
     def feed(self, data: bytes, take: Callable[[int, bytes], None]) -> None:
         """Hand what is complete to `take`; raises Broken, after what came before the breach."""
