@@ -54,8 +54,12 @@ class Member(asyncio.Protocol):
         self._news.set()
 
     def send(self, *frame: Any) -> None:
-        """Send one array, under a mask of zeroes."""
-        data = json.dumps(frame).encode()
+        """Send one array."""
+        self.send_text(json.dumps(frame))
+
+    def send_text(self, text: str) -> None:
+        """Send any text, under a mask of zeroes."""
+        data = text.encode()
         size = len(data)
         short = bytes((0x81, 0x80 | (size & 0x7F)))
         head = short if size < 126 else struct.pack("!BBH", 0x81, 0xFE, size)

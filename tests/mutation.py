@@ -29,7 +29,7 @@ UNIT = "tests/unit/realtime"
 # The sans-I/O core, and what judges each part of it.
 MODULES = {
     "session": ("test_session_examples.py", "test_session.py"),
-    "serializer": ("test_serializer.py",),
+    "serializer": ("test_serializer_examples.py", "test_serializer.py"),
     "topic": ("test_topic.py",),
     "message": ("test_message.py", "test_serializer.py"),
     "frame": ("test_frame_examples.py", "test_serializer.py"),

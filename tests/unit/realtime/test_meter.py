@@ -73,6 +73,7 @@ def test_users_and_addresses_share_and_keep_their_buckets() -> None:
     refusal = second.ask(SAY, 1, 0.0)
     assert refusal is not None
     assert (refusal.scope, refusal.kind, refusal.retry_after_s) == ("user", "pushes", 1.0)
+    assert (refusal.warns, refusal.closes, refusal.binding) == (True, False, True)
     assert second.ask(JOIN, 1, 0.0) is None
     refusal = second.ask(JOIN, 1, 0.0)
     assert refusal is not None
@@ -96,6 +97,30 @@ def test_what_nobody_holds_is_kept_within_a_bound() -> None:
     assert held is not None
     held.release()
     assert len(meters) == 10_000
+
+
+def test_what_somebody_holds_is_never_forgotten() -> None:
+    meters = Meters(Limits(user_rates=Rates(pushes=Rate(0.001, 1.0))))
+
+    def pass_by(name: str) -> None:
+        meter = meters.of(name, None)
+        assert meter is not None
+        meter.release()
+
+    both = [meters.of("ada", None), meters.of("ada", None)]
+    pass_by("grace")
+    back = meters.of("grace", None)  # from among those that nobody held
+    for meter in (both[0], back):
+        assert meter is not None
+        assert meter.ask(SAY, 1, 0.0) is None
+    assert both[1] is not None
+    both[1].release()
+    for number in range(10_100):
+        pass_by(f"user{number}")
+    for name in ("ada", "grace"):
+        meter = meters.of(name, None)
+        assert meter is not None
+        assert meter.ask(SAY, 1, 0.0) is not None
 
 
 def test_heartbeats_and_leaves_are_counted_in_bytes_and_let_through() -> None:
