@@ -19,6 +19,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     idle_timeout_s: float = 60.0  # phoenix.js sends a heartbeat every thirty
     shutdown_timeout_s: float = 5.0
     close_grace_s: float = 1.5
+    drain_s: float = 10.0  # in which everyone is sent away when the server stops
     slice_sockets: int = 1000
     poll_window_s: float = 10.0  # under the twenty seconds after which phoenix.js gives up
     poll_relay_timeout_s: float = 2.0

@@ -1,6 +1,7 @@
 """What the connections of one process share."""
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine, Mapping
 from itertools import islice
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from realtime.tally import Tally
 from realtime.telemetry import SocketRefused, Telemetry
 from realtime.topic import Routes
 
+_DRAIN_BATCH, _DRAIN_PAUSE_S = 200, 0.25
 _Channels = Mapping[str, Callable[[Any, str], Any]]
 
 
@@ -144,7 +146,9 @@ class Node:
     def begin_drain(self) -> None:
         """Start to send everyone away, once."""
         if self.draining is None:
-            self.draining = self.spawn(self.drain(batch=200, pause_s=0.25))
+            pauses = self.limits.drain_s / _DRAIN_PAUSE_S
+            batch = max(_DRAIN_BATCH, math.ceil(len(self.connections) / pauses))
+            self.draining = self.spawn(self.drain(batch=batch, pause_s=_DRAIN_PAUSE_S))
 
     def measure(self) -> Measures:
         """Count what there is; it looks at every connection, so not many times a second."""

@@ -60,6 +60,7 @@ class Node:
         _, redis_url = required_urls(settings)
         self._settings = settings
         self._services: Services | None = None
+        self.leaving = health.Leaving()
         self.telemetry = Telemetry(observability.on_realtime)
         self.endpoint = Endpoint(
             self._make_socket,
@@ -76,6 +77,11 @@ class Node:
             raise RuntimeError("The app has not started: its lifespan must run first.")
         return self._services
 
+    async def give_notice(self) -> None:
+        """Be ready no more, and serve on until proxies have taken notice."""
+        self.leaving.said = True
+        await asyncio.sleep(self._settings.stop_notice_seconds)
+
     def _make_socket(self, info: ConnectInfo) -> Socket:
         return UserSocket(info, self.services)
 
@@ -86,6 +92,7 @@ class Node:
             self._services = await stack.enter_async_context(
                 services_of(self._settings, self.endpoint)
             )
+            self._services.parts[health.Leaving] = self.leaving
             await stack.enter_async_context(self.endpoint)
             await stack.enter_async_context(feed_node.running(self._services, self.endpoint))
             measuring = asyncio.create_task(observability.measure_forever(self._services))

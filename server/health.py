@@ -18,6 +18,12 @@ from server.kernel.services import Services
 PROBE_SECONDS = 2.0
 
 
+class Leaving(Struct):
+    """Whether this process has been told to stop."""
+
+    said: bool = False
+
+
 class Health(Struct, frozen=True):
     """The process answers."""
 
@@ -31,6 +37,9 @@ async def healthz(_call: Call[Nothing, Nothing]) -> Health:
 
 async def readyz(call: Call[Nothing, Nothing]) -> Health:
     """Say whether PostgreSQL and Redis answer, so that a proxy sends readers here."""
+    leaving = call.services.parts.get(Leaving)
+    if leaving is not None and leaving.said:
+        raise Unavailable("This server is about to stop.")
     failed = [name for name, good in (await _probe(call.services)).items() if not good]
     if failed:
         raise Unavailable(f"{' and '.join(failed)} did not answer in {PROBE_SECONDS:g} s.")

@@ -21,6 +21,8 @@ class SettingsError(ValueError):
 
 # At most ten years: also what keeps infinity out.
 Seconds = Annotated[float, Meta(gt=0, le=315_360_000)]
+# Within what `lumen serve --workers` and hosts wait beyond the time for the sockets.
+Notice = Annotated[float, Meta(ge=0, le=8)]
 Count = Annotated[int, Meta(ge=1)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 
@@ -77,6 +79,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     feed_window: Annotated[Count, _says("Slides pushed ahead of the reader's last ack.")] = 3
     feed_debug: Annotated[bool, _says("Say on each slide why it was chosen.")] = False
     rate_limits: Annotated[bool, _says("Limit requests by address and by user.")] = True
+    stop_notice_seconds: Annotated[
+        Notice, _says("How long `/readyz` says no before a server that stops lets nobody in.")
+    ] = 0.0
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], _says("The least severe line logged.")
     ] = "info"

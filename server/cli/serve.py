@@ -32,7 +32,8 @@ def serve(host: str | None, port: int | None, workers: int, *, shares_port: bool
     """Start the web server: pages, REST and sockets.
 
     Needs DATABASE_URL, REDIS_URL and SECRET_KEY, and tables that `lumen migrate up` has made. On
-    SIGTERM it takes no more connections, closes its sockets in batches and ends with code 0.
+    SIGTERM it says at /readyz for STOP_NOTICE_SECONDS that it leaves, takes no more connections,
+    closes its sockets in batches and ends with code 0.
 
     Of several processes one that falls is started again, and they stop one after the other, so
     that their readers do not all come back at the same moment.
@@ -75,6 +76,7 @@ def run(settings: Settings, host: str, port: int, *, shares_port: bool = False) 
 
     logs.configure(settings.log_level, settings.log_format)
     app = create_app(settings)
+    node = app.state.node
     config = uvicorn.Config(
         app,
         host=host,
@@ -96,7 +98,7 @@ def run(settings: Settings, host: str, port: int, *, shares_port: bool = False) 
     # The server raises the signals again when it is done; to have stopped as asked is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    server = DrainingServer(config, app.state.node.endpoint.node.begin_drain)
+    server = DrainingServer(config, node.endpoint.node.begin_drain, node.give_notice)
     server.run([sharing_socket(host, port)] if shares_port else None)
     if not server.started:
         sys.exit(1)
