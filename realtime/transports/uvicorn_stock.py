@@ -7,6 +7,7 @@ import asyncio
 import logging
 from typing import Any
 
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 # uvicorn writes the query string of every accepted socket at INFO, and a token may be in it.
@@ -38,6 +39,21 @@ class StockProtocol(WebSocketsSansIOProtocol):
                 await task
 
             self.app = wait
+
+    async def run_asgi(self) -> None:
+        """Call the app; to refuse a client with a status of its own is no failure to be logged."""
+        try:
+            await self.app(self.scope, self.receive, self.send)
+        except ClientDisconnected:
+            pass
+        except BaseException:
+            self.logger.exception("the websocket app failed")
+            self.send_500_response()
+        else:
+            if not self.handshake_complete:
+                self.send_500_response()  # which it does not where the app has answered
+        if self.close_timer is None:
+            self.transport.close()
 
     def keepalive_timeout(self) -> None:
         """Let go of a peer that answers no ping, even where it leaves its buffer full."""

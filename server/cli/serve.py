@@ -72,6 +72,7 @@ def run(settings: Settings, host: str, port: int, *, shares_port: bool = False) 
     from realtime.transports.uvicorn_drain import DrainingServer
     from realtime.transports.uvicorn_fastlane import FastlaneProtocol
     from server.app import create_app
+    from server.cli.collecting import spare_the_collector
     from server.kernel import logs
 
     logs.configure(settings.log_level, settings.log_format)
@@ -98,6 +99,8 @@ def run(settings: Settings, host: str, port: int, *, shares_port: bool = False) 
     # The server raises the signals again when it is done; to have stopped as asked is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
+    config.load()
+    spare_the_collector()
     server = DrainingServer(config, node.endpoint.node.begin_drain, node.give_notice)
     server.run([sharing_socket(host, port)] if shares_port else None)
     if not server.started:
