@@ -41,12 +41,17 @@ class Every(Struct, frozen=True):
 
 
 async def ask_sources(services: Services) -> None:
-    """Queue the refresh of every source whose time has come."""
+    """Queue the refresh of every source whose time has come, and what came as a file."""
     async with services.database.read() as db:
         due = await sources.due(db, services.clock.now(), MOST_OF_A_SWEEP)
+        untaken = await sources.untaken(db, services.clock.now(), MOST_OF_A_SWEEP)
     await services.queue.enqueue_many(
         sources.REFRESH,
         [(sources.refresh_id(each), sources.RefreshSource(each)) for each in due],
+    )
+    await services.queue.enqueue_many(
+        sources.TAKE_IN,
+        [(sources.take_in_id(each), sources.TakeIn(each)) for each in untaken],
     )
 
 

@@ -1,15 +1,18 @@
 """Every event that the outbox tells, named once."""
 
+from server.auth.events import SignInEnded
 from server.comments.events import CommentCreated
 from server.engagement.events import EngagementRecorded
 from server.items.events import ItemsEdited, ItemsEmbedded, ItemsPublished, ItemsRetracted
 from server.kernel.outbox import Event
 from server.media.events import CardChanged
 from server.notifications.events import NotificationDispatched, NotificationsRead
-from server.sources.events import SourceDue
+from server.sources.events import FileGiven, SourceDue
 
 EVENTS: tuple[type[Event], ...] = (
+    SignInEnded,
     SourceDue,
+    FileGiven,
     ItemsPublished,
     ItemsEmbedded,
     ItemsEdited,

@@ -12,7 +12,7 @@ from server import comments, items, sources
 from server.kernel.database import Db
 from server.kernel.logs import log
 from server.kernel.services import Services
-from server.sources import About, Failed, Fetched, RefreshSource, Source, TakeIn
+from server.sources import About, Failed, Fetched, File, RefreshSource, Source, TakeIn
 
 _WEEK = timedelta(days=7)
 _UNTOLD = About()
@@ -47,20 +47,25 @@ async def refresh(services: Services, args: RefreshSource) -> None:
 
 @job(sources.TAKE_IN)
 async def take_in(services: Services, args: TakeIn) -> None:
-    """Store the entries of a feed that was read from a file."""
+    """Store the entries of a feed that came as a file; with them the file goes."""
     async with services.database.begin() as db:
         source = await sources.claim(db, args.source_id, services.clock.now())
-    if source is not None:
-        page = Page(
-            status=200,
-            url=source.url,
-            content=args.content,
-            content_type="",
-            etag=None,
-            last_modified=None,
-            pause=None,
-        )
-        await _take_in(services, source, page)
+        file = await sources.begin_file(db, args.source_id)
+    if source is None or file is None:
+        return
+    if file.attempts > sources.MOST_ATTEMPTS:
+        await _failed(services, source, NotFetched(reason="Reading it never ended."), file)
+        return
+    page = Page(
+        status=200,
+        url=source.url,
+        content=file.content,
+        content_type="",
+        etag=None,
+        last_modified=None,
+        pause=None,
+    )
+    await _take_in(services, source, page, file)
 
 
 async def store(db: Db, source: Source, feed: Feed, now: datetime) -> items.Stored:
@@ -77,7 +82,9 @@ async def store(db: Db, source: Source, feed: Feed, now: datetime) -> items.Stor
     return stored
 
 
-async def _take_in(services: Services, source: Source, page: Page) -> None:
+async def _take_in(
+    services: Services, source: Source, page: Page, file: File | None = None
+) -> None:
     given = Given(
         url=page.url,
         content_type=page.content_type,
@@ -87,7 +94,7 @@ async def _take_in(services: Services, source: Source, page: Page) -> None:
     try:
         feed = await asyncio.to_thread(read, page.content, given, services.clock.now())
     except NotAFeed as refusal:
-        await _failed(services, source, NotFetched(reason=str(refusal), status=page.status))
+        await _failed(services, source, NotFetched(reason=str(refusal), status=page.status), file)
         return
     now = services.clock.now()
     async with services.write() as db:
@@ -109,6 +116,8 @@ async def _take_in(services: Services, source: Source, page: Page) -> None:
             ),
         )
         await sources.succeeded(db, source, outcome, now)
+        if file is not None:
+            await sources.drop_file(db, source.id, file)
     _log.info(
         "source_refreshed",
         source_id=str(source.id),
@@ -131,13 +140,17 @@ async def _unchanged(db: Db, source: Source, answer: NotModified, now: datetime)
     await sources.succeeded(db, source, outcome, now)
 
 
-async def _failed(services: Services, source: Source, answer: NotFetched) -> None:
+async def _failed(
+    services: Services, source: Source, answer: NotFetched, file: File | None = None
+) -> None:
     when = sources.after_error(
         services.clock.now(), errors=source.error_count + 1, asked=answer.pause
     )
     outcome = Failed(reason=answer.reason, status=answer.status, next_check_at=when)
     async with services.write() as db:
         await sources.failed(db, source, outcome)
+        if file is not None:
+            await sources.drop_file(db, source.id, file)
     _log.warning("source_failed", source_id=str(source.id), reason=answer.reason)
 
 

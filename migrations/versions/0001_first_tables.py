@@ -260,17 +260,9 @@ def upgrade() -> None:
         schema="engage",
     )
     op.create_index(
-        "ix_impressions_visitors",
+        "ix_impressions_user",
         "impressions",
-        ["seen_at"],
-        unique=False,
-        schema="engage",
-        postgresql_where=sa.text("user_id is null"),
-    )
-    op.create_index(
-        "ix_impressions_readers",
-        "impressions",
-        ["seen_at"],
+        ["user_id", sa.literal_column("seen_at desc")],
         unique=False,
         schema="engage",
         postgresql_where=sa.text("user_id is not null"),

@@ -6,11 +6,10 @@ from uuid import UUID
 from msgspec import Struct
 
 from server import sources
-from server.cli import opml
 from server.cli.acting import OPERATOR
 from server.kernel.database import Db
 from server.kernel.services import Services
-from server.sources import TAKE_IN, NewSource, Source, TakeIn, Unreadable
+from server.sources import NewSource, Source, Unreadable
 
 _WAIT_SECONDS = 20.0
 _LOOK_SECONDS = 0.25
@@ -54,16 +53,14 @@ async def add_file(services: Services, address: str, content: bytes, title: str 
     """Add a feed that lies in a file; a worker takes its items in."""
     new = NewSource(url=address, title=title)
     async with services.write() as db:
-        added = await sources.add_unasked(db, OPERATOR, address, new)
-    await services.queue.enqueue(TAKE_IN, TakeIn(added.id, content), job_id=f"take-in-{added.id}")
-    return added
+        return await sources.add_file(db, OPERATOR, address, new, content)
 
 
 def feeds_of(content: bytes) -> list[NewSource] | None:
     """Read a file as a list of feeds; None when it is something else, such as a feed."""
     try:
-        return opml.read(content)
-    except opml.NotOpmlError:
+        return sources.read_opml(content)
+    except sources.NotOpmlError:
         return None
 
 

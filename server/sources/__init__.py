@@ -1,24 +1,30 @@
 """Sources: what is ingested, how politely, and how it went."""
 
 from server.sources.actions import (
+    MOST_ATTEMPTS,
     add,
     add_all,
+    add_file,
     add_unasked,
+    begin_file,
     by_ids,
     by_url,
     claim,
     demo_ids,
     discard,
+    drop_file,
     due,
     failed,
     page,
     refresh,
     succeeded,
+    untaken,
 )
 from server.sources.model import (
     About,
     Failed,
     Fetched,
+    File,
     NewSource,
     Source,
     SourceExists,
@@ -27,15 +33,20 @@ from server.sources.model import (
     check_url,
     next_check,
 )
-from server.sources.tasks import REFRESH, TAKE_IN, RefreshSource, TakeIn, refresh_id
+from server.sources.opml import NotOpmlError
+from server.sources.opml import read as read_opml
+from server.sources.tasks import REFRESH, TAKE_IN, RefreshSource, TakeIn, refresh_id, take_in_id
 
 __all__ = [
+    "MOST_ATTEMPTS",
     "REFRESH",
     "TAKE_IN",
     "About",
     "Failed",
     "Fetched",
+    "File",
     "NewSource",
+    "NotOpmlError",
     "RefreshSource",
     "Source",
     "SourceExists",
@@ -43,19 +54,25 @@ __all__ = [
     "Unreadable",
     "add",
     "add_all",
+    "add_file",
     "add_unasked",
     "after_error",
+    "begin_file",
     "by_ids",
     "by_url",
     "check_url",
     "claim",
     "demo_ids",
     "discard",
+    "drop_file",
     "due",
     "failed",
     "next_check",
     "page",
+    "read_opml",
     "refresh",
     "refresh_id",
     "succeeded",
+    "take_in_id",
+    "untaken",
 ]

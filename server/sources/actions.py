@@ -10,10 +10,11 @@ from server.kernel.ids import new_id
 from server.kernel.problems import NotAllowed, NotFound
 from server.kernel.viewer import Viewer
 from server.sources import store
-from server.sources.events import SourceDue
+from server.sources.events import FileGiven, SourceDue
 from server.sources.model import (
     Failed,
     Fetched,
+    File,
     NewSource,
     Source,
     SourceExists,
@@ -22,6 +23,10 @@ from server.sources.model import (
 
 # A refresh that was not heard of for so long is taken to be lost, and the source is due again.
 CLAIM = timedelta(minutes=3)
+# A file's first job has so long before a sweep makes another: queued is not lost.
+PATIENCE = timedelta(seconds=20)
+# A file that ends its worker so often is not tried again.
+MOST_ATTEMPTS = 5
 
 
 async def add(db: Db, viewer: Viewer, new: NewSource, now: datetime) -> Source:
@@ -85,6 +90,19 @@ async def add_unasked(
     return source
 
 
+async def add_file(db: Db, viewer: Viewer, url: str, new: NewSource, content: bytes) -> Source:
+    """Take in, or find again, a source that came as a file; it waits here until it is read.
+
+    Raises:
+        NotAllowed: the viewer is no admin.
+
+    """
+    source = await add_unasked(db, viewer, url, new)
+    await store.give(db, source.id, content)
+    await outbox.emit(db, FileGiven(source.id), key=source.id)
+    return source
+
+
 async def refresh(db: Db, viewer: Viewer, source_id: UUID, now: datetime) -> None:
     """Have a source asked now.
 
@@ -139,6 +157,21 @@ async def demo_ids(db: Db) -> list[UUID]:
 async def due(db: Db, now: datetime, limit: int = 200) -> list[UUID]:
     """Read which sources want to be asked, for the sweep."""
     return await store.due(db, now, limit)
+
+
+async def untaken(db: Db, now: datetime, limit: int = 200) -> list[UUID]:
+    """Read which sources have a file whose job was lost, for the sweep."""
+    return await store.untaken(db, now - PATIENCE, limit)
+
+
+async def begin_file(db: Db, source_id: UUID) -> File | None:
+    """Begin to take a source's file in; None when that was done."""
+    return await store.begin_file(db, source_id)
+
+
+async def drop_file(db: Db, source_id: UUID, file: File) -> None:
+    """Forget a file whose items are stored, or that cannot be read."""
+    await store.drop_file(db, source_id, file)
 
 
 async def claim(db: Db, source_id: UUID, now: datetime) -> Source | None:

@@ -6,6 +6,13 @@ from uuid import UUID
 from server.kernel.outbox import Event
 
 
+class FileGiven(Event, frozen=True):
+    """A source came as a file, which waits to be taken in."""
+
+    topic: ClassVar[str] = "source.file_given"
+    id: UUID
+
+
 class SourceDue(Event, frozen=True):
     """Somebody wants a source to be asked now: it was added, or is to be refreshed."""
 

@@ -1,5 +1,6 @@
 """The endpoints with which an admin looks after sources."""
 
+import hashlib
 from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
@@ -8,8 +9,11 @@ from msgspec import Meta, Struct
 
 from server.kernel.endpoint import Call, Nothing, Operation
 from server.kernel.problems import Malformed, NotAllowed, NotFound, SignInFirst, uuid_from
-from server.sources import actions
-from server.sources.model import NewSource, Source, SourceExists
+from server.sources import actions, opml
+from server.sources.model import MAX_URL, NewSource, Source, SourceExists, Text
+
+MOST_OF_A_LIST = 500
+_OTHERS = 2
 
 
 class SourceShown(Struct, frozen=True):
@@ -62,11 +66,62 @@ async def list_sources(call: Call[Nothing, PageQuery]) -> SourcePage:
     return SourcePage([SourceShown.of(each) for each in shown], cursor, cursor, more)
 
 
-async def add_source(call: Call[NewSource, Nothing]) -> SourceShown:
-    """Add a source; it is asked at once, and how that went is seen in the list."""
+class AddSources(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be added: an address, the feed itself, or a list of feeds; one of the three."""
+
+    url: Annotated[str, Meta(min_length=1, max_length=MAX_URL)] | None = None
+    content: Annotated[str, Meta(min_length=1)] | None = None
+    opml: Annotated[str, Meta(min_length=1)] | None = None
+    title: Text | None = None
+    category: Text | None = None
+    language: Annotated[str, Meta(max_length=20)] | None = None
+
+
+class SourceAdded(SourceShown, frozen=True, tag_field="added", tag="source"):
+    """One source was added."""
+
+
+class ListAdded(Struct, frozen=True, tag_field="added", tag="list"):
+    """The new sources of a list were added; so many were there already."""
+
+    items: list[SourceShown]
+    known: int
+
+
+async def add_sources(call: Call[AddSources, Nothing]) -> SourceAdded | ListAdded:
+    """Add sources; how reading them went is seen in the list.
+
+    An address is asked at once and then as often as it publishes. A feed in `content` is read
+    once. The feeds of an OPML document in `opml` are added as addresses are.
+    """
+    body = call.body
+    if [body.url, body.content, body.opml].count(None) != _OTHERS:
+        raise Malformed("Give either url, content or opml.")
+    if body.opml is not None:
+        return await _add_list(call, body.opml)
+    # The same feed given twice is one source.
+    digest = hashlib.sha256((body.content or "").encode()).hexdigest()
+    address = body.url or f"urn:sha256:{digest}"
+    new = NewSource(url=address, title=body.title, category=body.category, language=body.language)
     async with call.services.write() as db:
-        source = await actions.add(db, call.viewer, call.body, call.services.clock.now())
-    return SourceShown.of(source)
+        if body.content is not None:
+            content = body.content.encode()
+            source = await actions.add_file(db, call.viewer, address, new, content)
+        else:
+            source = await actions.add(db, call.viewer, new, call.services.clock.now())
+    return SourceAdded.of(source)
+
+
+async def _add_list(call: Call[AddSources, Nothing], document: str) -> ListAdded:
+    try:
+        news = opml.read(document.encode())
+    except opml.NotOpmlError as error:
+        raise Malformed(f"This is no OPML document: {error}") from error
+    if len(news) > MOST_OF_A_LIST:
+        raise Malformed(f"At most {MOST_OF_A_LIST} feeds are taken at once, not {len(news)}.")
+    async with call.services.write() as db:
+        added, known = await actions.add_all(db, call.viewer, news, call.services.clock.now())
+    return ListAdded([SourceShown.of(each) for each in added], known)
 
 
 async def refresh_source(call: Call[Nothing, Nothing]) -> None:
@@ -89,10 +144,10 @@ operations = [
     Operation(
         method="POST",
         path="/sources",
-        handler=add_source,
+        handler=add_sources,
         access="admin",
-        body=NewSource,
-        returns=SourceShown,
+        body=AddSources,
+        returns=SourceAdded | ListAdded,
         status=201,
         problems=(Malformed, SignInFirst, NotAllowed, SourceExists),
         tag="sources",

@@ -60,6 +60,14 @@ class Source(Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class File(Struct, frozen=True):
+    """A feed that came as a file, and how often somebody has begun to take it in."""
+
+    content: bytes
+    attempts: int
+    given_at: datetime
+
+
 class About(Struct, frozen=True, kw_only=True):
     """What a feed says of itself."""
 

@@ -10,8 +10,10 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     Table,
     Text,
     any_,
@@ -25,7 +27,7 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from server.kernel.database import Db, metadata
-from server.sources.model import Failed, Fetched, Source
+from server.sources.model import Failed, Fetched, File, Source
 
 sources = Table(
     "sources",
@@ -52,6 +54,23 @@ sources = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     CheckConstraint("error_count >= 0", name="error_count"),
     Index("ix_sources_due", "next_check_at", postgresql_where=text("enabled")),
+    schema="content",
+)
+
+
+# Few and short-lived: a file is gone as soon as its items are there.
+source_files = Table(
+    "source_files",
+    metadata,
+    Column(
+        "source_id",
+        PG_UUID,
+        ForeignKey("content.sources.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("content", LargeBinary, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("given_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     schema="content",
 )
 
@@ -168,6 +187,49 @@ async def record_failure(db: Db, source: Source, outcome: Failed) -> bool:
         .returning(sources.c.id)
     )
     return (await db.execute(statement)).first() is not None
+
+
+async def give(db: Db, source_id: UUID, content: bytes) -> None:
+    """Keep a feed that came as a file until it is taken in, in the place of an earlier one."""
+    given = pg_insert(source_files).values(source_id=source_id, content=content)
+    await db.execute(
+        given.on_conflict_do_update(
+            index_elements=["source_id"],
+            set_={"content": given.excluded.content, "attempts": 0, "given_at": func.now()},
+        )
+    )
+
+
+async def begin_file(db: Db, source_id: UUID) -> File | None:
+    """Count an attempt at a file, and read it; None when there is none any more."""
+    begun = (
+        source_files.update()
+        .where(source_files.c.source_id == source_id)
+        .values(attempts=source_files.c.attempts + 1)
+        .returning(source_files.c.content, source_files.c.attempts, source_files.c.given_at)
+    )
+    row = (await db.execute(begun)).one_or_none()
+    return None if row is None else File(*row)
+
+
+async def drop_file(db: Db, source_id: UUID, file: File) -> None:
+    """Forget a file, unless another has come in its place."""
+    await db.execute(
+        source_files.delete().where(
+            source_files.c.source_id == source_id, source_files.c.given_at == file.given_at
+        )
+    )
+
+
+async def untaken(db: Db, before: datetime, limit: int) -> list[UUID]:
+    """Read which sources have waited with a file since before a moment, the oldest first."""
+    statement = (
+        select(source_files.c.source_id)
+        .where(source_files.c.given_at < before)
+        .order_by(source_files.c.given_at)
+        .limit(limit)
+    )
+    return list((await db.execute(statement)).scalars())
 
 
 async def delete(db: Db, ids: Collection[UUID]) -> int:

@@ -14,10 +14,9 @@ class RefreshSource(Struct, frozen=True):
 
 
 class TakeIn(Struct, frozen=True):
-    """A feed that was read from a file, for the source that it became."""
+    """Which source has a file that waits."""
 
     source_id: UUID
-    content: bytes
 
 
 # No retries: a failed refresh is written down with the source and tried again when it is due.
@@ -28,3 +27,8 @@ TAKE_IN = Task("sources.take_in", "ingest", TakeIn, timeout_seconds=90, retry_se
 def refresh_id(source_id: UUID) -> str:
     """Name the job that refreshes a source: one at a time."""
     return f"refresh-{source_id}"
+
+
+def take_in_id(source_id: UUID) -> str:
+    """Name the job that takes a source's file in: one at a time."""
+    return f"take-in-{source_id}"

@@ -261,8 +261,8 @@ async def test_a_json_feed_is_a_source_like_any_other(services: Services, pages:
 async def test_a_feed_from_a_file_is_taken_in_and_never_asked_for(services: Services) -> None:
     new = NewSource(url="file:///home/a/feed.xml", title="A file")
     async with services.write() as db:
-        source = await sources.add_unasked(db, HOUSE, new.url, new)
-    await take_in(services, TakeIn(source.id, FEED))
+        source = await sources.add_file(db, HOUSE, new.url, new, FEED)
+    await take_in(services, TakeIn(source.id))
     await refresh(services, RefreshSource(source.id))
 
     assert set(await stored(services, source)) == {"a", "b"}
@@ -307,3 +307,36 @@ async def test_only_an_admin_looks_after_sources(services: Services) -> None:
         with pytest.raises(NotAllowed, match="Only an admin"):
             async with services.database.begin() as db:
                 await call(db)
+
+
+async def test_a_file_outlives_a_lost_queue_and_goes_when_it_was_read(
+    services: Services,
+) -> None:
+    new = NewSource(url="file:///home/a/feed.xml")
+    async with services.write() as db:
+        source = await sources.add_file(db, HOUSE, new.url, new, FEED)
+    later, now = timedelta(minutes=1), services.clock.now()
+    async with services.database.read() as db:
+        assert await sources.untaken(db, now) == []
+        assert await sources.untaken(db, now + later) == [source.id]
+    await take_in(services, TakeIn(source.id))
+    await take_in(services, TakeIn(source.id))
+    async with services.database.read() as db:
+        assert await sources.untaken(db, now + later) == []
+        read = (await sources.by_ids(db, [source.id]))[source.id]
+    assert (read.item_count, read.error_count) == (2, 0)
+
+
+async def test_a_file_that_cannot_be_read_is_not_tried_for_ever(services: Services) -> None:
+    new = NewSource(url="file:///home/a/feed.xml")
+    for content, attempts in ((b"no feed", 0), (FEED, sources.MOST_ATTEMPTS)):
+        async with services.write() as db:
+            source = await sources.add_file(db, HOUSE, new.url, new, content)
+            for _ in range(attempts):
+                await sources.begin_file(db, source.id)
+        await take_in(services, TakeIn(source.id))
+        async with services.database.read() as db:
+            assert await sources.begin_file(db, source.id) is None
+            failed = (await sources.by_ids(db, [source.id]))[source.id]
+        assert failed.last_error is not None
+        assert failed.item_count == 0

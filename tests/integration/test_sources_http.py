@@ -1,6 +1,6 @@
 """An admin looks after sources over REST."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
@@ -57,6 +57,65 @@ async def test_an_admin_adds_lists_and_refreshes_sources(
     assert not listed.json()["has_more"]
     assert asked.status_code == 204
     assert lost.status_code == 404
+
+
+OPML = """<opml version="2.0"><body><outline text="News">
+  <outline text="One" xmlUrl="https://one.example/feed"/>
+  <outline text="Paper" xmlUrl="https://paper.example/feed.xml"/>
+</outline></body></opml>"""
+
+
+async def test_an_admin_adds_a_list_of_feeds(
+    client: httpx2.AsyncClient, admin: dict[str, str]
+) -> None:
+    await client.post("/sources", json={"url": URL}, headers=admin)
+    added = await client.post("/sources", json={"opml": OPML}, headers=admin)
+
+    assert (added.status_code, added.json()["added"], added.json()["known"]) == (201, "list", 1)
+    assert [(each["title"], each["category"]) for each in added.json()["items"]] == [
+        ("One", "News")
+    ]
+
+
+async def test_an_admin_gives_a_feed_itself(
+    client: httpx2.AsyncClient, admin: dict[str, str], services: Services
+) -> None:
+    feed = {"content": "<rss version='2.0'><channel/></rss>", "category": "News"}
+    first, again = [await client.post("/sources", json=feed, headers=admin) for _ in range(2)]
+
+    assert (first.status_code, first.json()["added"]) == (201, "source")
+    assert first.json()["id"] == again.json()["id"]
+    assert not first.json()["enabled"]
+    async with services.database.read() as db:
+        file = await sources.begin_file(db, UUID(first.json()["id"]))
+    assert file is not None
+    assert file.content == feed["content"].encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"url": URL, "opml": OPML},
+        {"url": URL, "content": "<rss/>"},
+        {"opml": "<rss/>"},
+        {"opml": '<!DOCTYPE a [<!ENTITY b "c">]><opml>&b;</opml>'},
+        {"opml": OPML.replace("https://one.example/", "ftp://one.example/")},
+        {
+            "opml": "".join(
+                ["<opml>", *(f"<a xmlUrl='https://{n}'/>" for n in range(501)), "</opml>"]
+            )
+        },
+        {"content": ""},
+        {"file": "x"},
+    ],
+)
+async def test_what_is_no_source_is_refused(
+    client: httpx2.AsyncClient, admin: dict[str, str], body: dict[str, str]
+) -> None:
+    refused = await client.post("/sources", json=body, headers=admin)
+
+    assert (refused.status_code, refused.json()["reason"]) == (422, "malformed")
 
 
 async def test_pages_of_sources_go_on_where_the_last_one_ended(

@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from server.sources import NewSource
+from server.sources.model import NewSource
 
 _MOST_TITLE = 200
 

@@ -1,6 +1,6 @@
 import pytest
 
-from server.cli import opml
+from server.sources import NotOpmlError, read_opml
 
 LIST = b"""<?xml version="1.0"?>
 <opml version="2.0"><head><title>mine</title></head><body>
@@ -14,7 +14,7 @@ LIST = b"""<?xml version="1.0"?>
 
 
 def test_feeds_are_read_once_each_with_their_folder():
-    found = {each.url: each for each in opml.read(LIST)}
+    found = {each.url: each for each in read_opml(LIST)}
     assert set(found) == {
         "https://orbit.example/feed",
         "https://lab.example/feed",
@@ -36,5 +36,5 @@ def test_feeds_are_read_once_each_with_their_folder():
     ],
 )
 def test_what_is_no_list_is_refused(content: bytes):
-    with pytest.raises(opml.NotOpmlError):
-        opml.read(content)
+    with pytest.raises(NotOpmlError):
+        read_opml(content)
