@@ -1,10 +1,12 @@
 """`python -m jobs work --queues ingest embed` and `python -m jobs pulse`."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from server.bootstrap import required_urls, services_of
+from server.kernel import metrics
 from server.kernel.logs import configure
 from server.kernel.queue import QUEUES
 from server.settings import Settings, SettingsError, load
@@ -19,6 +21,9 @@ def main(arguments: list[str]) -> None:
     except SettingsError as error:
         sys.exit(str(error))
     configure(settings.log_level, settings.log_format)
+    # Beneath a supervisor it is the supervisor that shows the metrics of all.
+    if settings.metrics_port is not None and metrics.SHARED_FOLDER not in os.environ:
+        metrics.listen(settings.host, settings.metrics_port)
     if options.what == "pulse":
         _pulse(settings)
     else:

@@ -78,10 +78,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = False
     feed_window: Annotated[Count, _says("Slides pushed ahead of the reader's last ack.")] = 3
     feed_debug: Annotated[bool, _says("Say on each slide why it was chosen.")] = False
-    rate_limits: Annotated[bool, _says("Limit requests by address and by user.")] = True
+    rate_limits: Annotated[bool, _says("Limit requests and sockets, by address and user.")] = True
     stop_notice_seconds: Annotated[
         Notice, _says("How long `/readyz` says no before a server that stops lets nobody in.")
     ] = 0.0
+    metrics_port: Annotated[
+        Port | None, _says("The port on which `lumen worker` shows its metrics; unset, nowhere.")
+    ] = None
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], _says("The least severe line logged.")
     ] = "info"

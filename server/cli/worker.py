@@ -27,17 +27,25 @@ def worker(queues: tuple[str, ...], *, failed: bool, retry: bool) -> None:
     if failed or retry:
         _dead_letters(retry=retry)
         return
-    given.demand(given.load_settings(), "database_url", "redis_url", "secret_key")
+    settings = given.load_settings()
+    given.demand(settings, "database_url", "redis_url", "secret_key")
     if queues:
         os.execv(  # noqa: S606 (no shell: the worker takes this process's place)
             sys.executable, [sys.executable, "-m", "jobs", "work", "--queues", *queues]
         )
 
+    import tempfile
+
     from server.cli.background import background_parts
     from server.cli.console import Console
     from server.cli.supervisor import GaveUpError, Stopped, Supervisor
 
-    with Supervisor(Console(sys.stderr)) as supervisor:
+    with (
+        tempfile.TemporaryDirectory(prefix="lumen-metrics-") as folder,
+        Supervisor(Console(sys.stderr)) as supervisor,
+    ):
+        if settings.metrics_port is not None:
+            _show_metrics(settings.host, settings.metrics_port, folder)
         try:
             supervisor.start(*background_parts(os.environ), saying="Starting the workers")
             supervisor.watch()
@@ -47,6 +55,16 @@ def worker(queues: tuple[str, ...], *, failed: bool, retry: bool) -> None:
             raise click.ClickException(str(error)) from error
         finally:
             supervisor.stop()
+
+
+def _show_metrics(host: str, port: int, folder: str) -> None:
+    from server.kernel import metrics
+
+    try:
+        metrics.listen(host, port, folder)
+    except OSError as error:
+        given.refuse(f"METRICS_PORT {port} on {host} cannot be used: {error.strerror}.")
+    os.environ[metrics.SHARED_FOLDER] = folder
 
 
 def _dead_letters(*, retry: bool) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Collection
 from datetime import timedelta
+from functools import cache
 from uuid import UUID, uuid4
 
 from prometheus_client import Counter, Histogram
@@ -47,10 +48,21 @@ RENEW_SECONDS = 0.4
 ERROR_REST_SECONDS = 0.5
 
 _log = log("fold")
-_moved = Counter("counters_folded_total", "Times that an item's counters moved.")
-_seconds = Histogram("counter_fold_duration_seconds", "Time of one fold.")
-_held_back = Counter("counter_folds_held_back_total", "Folds that waited for resting items.")
-_untold = Counter("counters_untold_total", "Changes that could not be published.")
+
+
+class Numbers:
+    """What a process that folds counts; others do not show it, not even as zero."""
+
+    def __init__(self) -> None:
+        self.moved = Counter("counters_folded_total", "Times that an item's counters moved.")
+        self.seconds = Histogram("counter_fold_duration_seconds", "Time of one fold.")
+        self.held_back = Counter(
+            "counter_folds_held_back_total", "Folds that waited for resting items."
+        )
+        self.untold = Counter("counters_untold_total", "Changes that could not be published.")
+
+
+_numbers = cache(Numbers)
 
 
 async def fold_once(
@@ -87,6 +99,7 @@ class Folder:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._numbers = _numbers()
         self._pace = Pace(ITEM_REST_SECONDS)
         self._holder = uuid4()
         self._renew_at = 0.0
@@ -99,7 +112,7 @@ class Folder:
             return RENEW_SECONDS
         cooling = self._pace.cooling(now)
         if len(cooling) >= MOST_COOLING:
-            _held_back.inc()
+            self._numbers.held_back.inc()
         else:
             await self._fold(cooling, now)
         due = self._pace.next_after(now)
@@ -126,13 +139,13 @@ class Folder:
         return self._holds
 
     async def _fold(self, cooling: Collection[UUID], now: float) -> None:
-        with _seconds.time():
+        with self._numbers.seconds.time():
             async with self._services.database.begin() as db:
                 moved = await fold_once(db, cooling)
         if not moved:
             return
         self._pace.moved([each.id for each in moved], now)
-        _moved.inc(len(moved))
+        self._numbers.moved.inc(len(moved))
         await self._tell_moved(moved)
         if now >= self._sweep_at:
             async with self._services.database.read() as db:
@@ -142,7 +155,7 @@ class Folder:
     async def _tell_moved(self, moved: list[ItemCounts]) -> None:
         if not await self._tell(EVENT, {"items": moved}):
             # Screens read the counters of what they show again after an outage.
-            _untold.inc(len(moved))
+            self._numbers.untold.inc(len(moved))
 
     async def _tell(self, event: str, payload: object) -> bool:
         try:

@@ -1,6 +1,7 @@
 """Every number that Lumen shows to Prometheus, in one table of names."""
 
 import os
+from collections.abc import Callable
 
 from prometheus_client import (
     REGISTRY,
@@ -10,6 +11,7 @@ from prometheus_client import (
     Histogram,
     generate_latest,
     multiprocess,
+    start_http_server,
 )
 
 # prometheus_client's own switch: where the processes of one server keep their numbers together.
@@ -81,6 +83,25 @@ partitions_ahead = _of_the_stores(
     "partitions_ahead", "Months ahead with partitions; under 2 is an alarm."
 )
 rate_limited = Counter("rate_limited_total", "Requests refused by a limit.", ("limit",))
+
+
+def listen(host: str, port: int, folder: str | None = None) -> Callable[[], None]:
+    """Show metrics on a port of their own, from a thread, until told to stop.
+
+    They are those of this process, or of all that keep theirs together in a folder.
+    """
+    registry = REGISTRY
+    if folder is not None:
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
+    server, thread = start_http_server(port, addr=host, registry=registry)
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    return stop
 
 
 def exposition() -> bytes:

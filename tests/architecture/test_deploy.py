@@ -130,6 +130,14 @@ def test_fly_sends_readers_to_machines_that_are_ready():
     assert FLY["deploy"]["strategy"] == "rolling"
 
 
+def test_fly_asks_for_metrics_where_they_are():
+    asked_of = {each["processes"][0]: (each["port"], each["path"]) for each in FLY["metrics"]}
+    assert asked_of == {
+        "web": (int(FLY["env"]["PORT"]), "/metrics"),
+        "worker": (int(FLY["env"]["METRICS_PORT"]), "/metrics"),
+    }
+
+
 def test_every_vm_names_a_process_group():
     named = [process for vm in FLY["vm"] for process in vm["processes"]]
     assert sorted(named) == sorted(FLY["processes"])
