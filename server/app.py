@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from realtime import ConnectInfo, Endpoint, Socket
+from realtime import ConnectInfo, Endpoint, Limits, Socket
 from realtime.pubsub.redis import RedisPubSub
 from realtime.telemetry import Telemetry
 from server import documents, health, observability
@@ -28,7 +28,7 @@ from server.kernel.endpoint import Edge, Operation, problem_response
 from server.kernel.problems import NotFound, Problem
 from server.kernel.services import Services
 from server.settings import Settings, listed
-from server.socket import UserSocket
+from server.socket import RATES, UserSocket
 
 STATIC = Path(__file__).parent / "static"
 # npm's own file, from wherever npm put it: beside the project, or in the image.
@@ -65,6 +65,7 @@ class Node:
         self.endpoint = Endpoint(
             self._make_socket,
             pubsub=RedisPubSub(redis_url, telemetry=self.telemetry),
+            limits=RATES if settings.rate_limits else Limits(),
             check_origin=origins_of(settings),
             telemetry=self.telemetry,
             secrets=settings.secret_key,

@@ -71,6 +71,8 @@ class Front:
         services = self._services()
         scope["lumen.services"] = services
         scope["lumen.client"] = client_address(scope, services.policy.trusted_proxies)
+        # What the realtime library takes for the peer is the client too, not the proxy.
+        scope["client"] = (scope["lumen.client"], 0)
         scope["lumen.viewer"] = VISITOR
         scope["lumen.request_id"] = request_id = _request_id(scope)
         with structlog.contextvars.bound_contextvars(request_id=request_id):

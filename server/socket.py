@@ -11,13 +11,21 @@ from typing import ClassVar
 from sqlalchemy.exc import SQLAlchemyError
 from typing_extensions import override
 
-from realtime import ConnectInfo, ConnectRefused
+from realtime import ConnectInfo, ConnectRefused, Limits, Rate, Rates
 from server import auth
 from server.catalog import CHANNELS
 from server.kernel.channel import TypedChannel, ViewerSocket
 from server.kernel.problems import Problem, SignInFirst, Unavailable
 from server.kernel.services import Services
 from server.kernel.viewer import VISITOR, Viewer
+
+# A page that comes back joins all of its hundred channels at once, and many readers may have one
+# address: what these refuse is no reader.
+RATES = Limits(
+    socket_rates=Rates(joins=Rate(20, 200), pushes=Rate(50, 200), bytes=Rate(262_144, 2_097_152)),
+    user_rates=Rates(joins=Rate(50, 600), pushes=Rate(100, 600), bytes=Rate(524_288, 4_194_304)),
+    address_rates=Rates(joins=Rate(500, 10_000), pushes=Rate(2_000, 20_000)),
+)
 
 
 class UserSocket(ViewerSocket):
