@@ -1,11 +1,11 @@
 """What realtime costs, against a C program that does nothing but send the same bytes.
 
-    python -m tests.bench.realtime [ROUNDS] [WORDS OF A ROW'S TITLE]
+    python -m tests.bench.realtime [--alone] [ROUNDS] [WORDS OF A ROW'S TITLE]
 
 Server on one core, load on the other, rounds interleaved with the floor's, medians. A ratio is to
 the floor of the same run; "idle" is the share of the time in which the load generator had nothing
 to do, in our runs: where it is near nothing, the load was the limit and not the server.
-Peers are measured where `make bench-peers` has installed them.
+Peers are measured where `make bench-peers` has installed them, and not at all with --alone.
 """
 
 import statistics
@@ -126,7 +126,7 @@ ROWS = [
 HEAD = ("ours", "floor", "ratio", "bar", "p50 ms", "p99 ms", "idle")
 
 
-def main(rounds: int = ROUNDS, only: str = "") -> None:
+def main(rounds: int = ROUNDS, only: str = "", *, alone: bool = False) -> None:
     """Print the table."""
     cc = compiler()
     if cc is None:
@@ -138,7 +138,7 @@ def main(rounds: int = ROUNDS, only: str = "") -> None:
         print(f"{'':46}" + "".join(f"{word:>11}" for word in HEAD))
         for row in ROWS:
             if only in row.title:
-                measure(row, floor, loadgen, rounds)
+                measure(row, floor, loadgen, rounds, alone=alone)
         if only in "memory":
             memory(loadgen, rounds)
         if only in "held":
@@ -147,11 +147,12 @@ def main(rounds: int = ROUNDS, only: str = "") -> None:
             two_nodes(loadgen, Path(folder), rounds)
 
 
-def measure(row: Row, floor: Path, loadgen: Path, rounds: int) -> None:
+def measure(row: Row, floor: Path, loadgen: Path, rounds: int, *, alone: bool) -> None:
     """Run one row on our server, on the floor and on the peers, by turns."""
     commands = {"ours": [*ours(), *row.ours], "floor": [str(floor), "{port}", *row.floor]}
     runs: dict[str, list[Run]] = {}
-    peers = realtime_peers.installed() if row.peers else {}
+    with_peers = row.peers and not alone
+    peers = realtime_peers.installed() if with_peers else {}
     for _ in range(rounds):
         for name, command in commands.items():
             with serving(command) as (port, pid):
@@ -168,12 +169,13 @@ def measure(row: Row, floor: Path, loadgen: Path, rounds: int) -> None:
     p50, p99, idle = (middle(runs["ours"], key) for key in ("p50_ms", "p99_ms", "load_idle"))
     print(
         f"{row.title:46}{figures['ours']:11,.1f}{figures['floor']:11,.1f}{ratio:11.2f}"
-        f"{row.bar:9g} {'ok' if good else '--'}{p50:11.2f}{p99:11.2f}{idle:11.0%}"
+        f"{row.bar:8g} {'ok' if good else '--'}{p50:11.2f}{p99:11.2f}{idle:11.0%}",
+        flush=True,
     )
     for name in peers:
         there = figures[name] / figures["floor"]
         print(f"{'  ' + name:46}{figures[name]:11,.1f}{'':11}{there:11.2f}", flush=True)
-    if row.peers:
+    if with_peers:
         for name in realtime_peers.missing():
             print(f"  {name}: not installed here (make bench-peers); skipped", flush=True)
 
@@ -246,5 +248,6 @@ def _ask(url: str) -> float:
 
 
 if __name__ == "__main__":
-    rounds_given = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
-    main(rounds_given, " ".join(sys.argv[2:]))
+    words = [word for word in sys.argv[1:] if word != "--alone"]
+    number = int(words.pop(0)) if words and words[0].isdigit() else ROUNDS
+    main(number, " ".join(words), alone="--alone" in sys.argv)
