@@ -6,6 +6,7 @@ that comes too often does nothing.
 """
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -17,8 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.embed.engine import MODEL
 from jobs.registries import Registries
-from server import auth, engagement, items, media, sources
+from server import auth, comments, engagement, items, media, sources
 from server.kernel import partitions
+from server.kernel.ids import floor_of
 from server.kernel.logs import log
 from server.kernel.services import Services
 
@@ -26,9 +28,12 @@ Work: TypeAlias = Callable[[Services], Awaitable[None]]
 
 MOST_OF_A_SWEEP = 500
 MOST_BATCHES = 200
+# Items of one recount, twice: the newest, and some of any age.
+SAMPLE = 200
 AFTER_FAILURE_SECONDS = 10.0
 _FRESH = timedelta(hours=2)
 _ALL = timedelta(days=60)
+_chance = random.Random()  # noqa: S311 - nothing is guarded by it
 _log = log("schedule")
 
 
@@ -94,6 +99,19 @@ async def forget(services: Services) -> None:
                 return
 
 
+async def recount(services: Services) -> None:
+    """Compare some counters with what they count, and repair; a difference is a bug."""
+    long_ago = services.clock.now() - _ALL * _chance.random()
+    async with services.database.read() as db:
+        ids = await engagement.sample(db, floor_of(long_ago), SAMPLE)
+    async with services.write() as db:
+        wrong = await engagement.rebuild(db, ids)
+    async with services.write() as db:
+        wrong += await comments.rebuild(db, ids)
+    if wrong:
+        _log.error("counters_drifted", wrong=wrong, of=len(ids))
+
+
 SWEEPS: Sequence[Every] = (
     Every("ask_sources", 5, ask_sources),
     Every("embed_fresh", 15, embed_fresh),
@@ -101,6 +119,7 @@ SWEEPS: Sequence[Every] = (
     Every("draw_cards", 20, draw_cards),
     Every("make_partitions", 3600, make_partitions),
     Every("forget", 3600, forget),
+    Every("recount", 3600, recount),
 )
 
 

@@ -11,6 +11,7 @@ from server.engagement.actions import (
     like,
     rebuild,
     repair,
+    sample,
     unbookmark,
     unlike,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "like",
     "rebuild",
     "repair",
+    "sample",
     "unbookmark",
     "unlike",
 ]

@@ -120,6 +120,11 @@ async def add_delta(db: Db, item_id: UUID, field: Field, change: int) -> None:
     await counters.add_deltas(db, [(item_id, field, change)])
 
 
+async def sample(db: Db, start: UUID, most: int) -> list[UUID]:
+    """Choose items for a recount: the newest that anybody touched, and as many from an id on."""
+    return await counters.sample(db, start, most)
+
+
 async def rebuild(db: Db, ids: Collection[UUID]) -> int:
     """Compare likes and bookmarks with their edges and repair by deltas; says how many differed.
 

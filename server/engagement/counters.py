@@ -103,6 +103,21 @@ _KNOWN = text(
 ).bindparams(bindparam("ids", type_=ARRAY(PG_UUID)))
 
 
+# By the key's own index, each half from its end or its middle.
+_SAMPLE = text(
+    """
+    (select item_id from engage.item_counters order by item_id desc limit :most)
+    union
+    (select item_id from engage.item_counters where item_id >= :start order by item_id limit :most)
+    """
+)
+
+
+async def sample(db: Db, start: UUID, most: int) -> list[UUID]:
+    """Choose items that have counters: the newest, and as many from an id on."""
+    return list((await db.execute(_SAMPLE, {"start": start, "most": most})).scalars())
+
+
 class Recount(Struct, frozen=True):
     """What an item's counters come to, and what its edges say they should."""
 
