@@ -19,9 +19,11 @@ from sqlalchemy import text
 from jobs import schedule
 from jobs.ingest.refresh import refresh
 from jobs.pulse import Tenure
-from server import items, sources
+from server import catalog, items, sources
 from server.kernel.clock import FixedClock
 from server.kernel.ids import new_id
+from server.kernel.outbox import by_topic
+from server.kernel.relay import Relay
 from server.kernel.services import Services
 from server.kernel.viewer import Viewer
 from server.settings import Settings
@@ -211,3 +213,55 @@ async def test_what_redis_forgot_is_derived_again_from_the_database(
     assert before["embed"] == 1
     async with services.database.read() as db:
         assert other.id in await sources.due(db, services.clock.now())
+
+
+async def test_a_redis_emptied_under_a_job_costs_neither_its_result_nor_the_worker(
+    services: Services, pages: Pages, environ: Mapping[str, str]
+) -> None:
+    asked, go_on = threading.Semaphore(0), threading.Event()
+
+    def page(_: Asked) -> Answer:
+        asked.release()
+        go_on.wait(TAKEN_UP_SECONDS)
+        return Answer(rss(item("a")))
+
+    slow, quick = pages.put("/slow", page), pages.put("/quick", rss(item("b")))
+    with started(environ, "pulse"), started(environ, "work", "--queues", "ingest"):
+        first = await added(services, slow)
+        assert await asyncio.to_thread(asked.acquire, timeout=TAKEN_UP_SECONDS)
+        await services.redis.flushall()
+        go_on.set()
+        second = await added(services, quick)
+
+        async def there() -> bool:
+            return [len(await stored(services, each)) for each in (first, second)] == [1, 1]
+
+        await until(there)
+
+
+async def test_events_and_cards_outlive_what_redis_forgot(services: Services, pages: Pages) -> None:
+    feed = await added(services, pages.put("/feed", rss(item("a"), item("b"))))
+    await refresh(services, RefreshSource(feed.id))
+
+    async def waiting() -> dict[str, int]:
+        return {name: depth.waiting for name, depth in (await services.queue.depths()).items()}
+
+    # What was told before, and nobody has heard yet.
+    await services.redis.flushall()
+    relay = Relay(services, by_topic(catalog.REACTIONS))
+    while await relay.deliver():
+        pass
+    told = await waiting()
+    assert told["ingest"] >= 1
+    assert told["embed"] >= 2
+
+    later = replace(services, clock=FixedClock(services.clock.now() + timedelta(minutes=5)))
+    await services.redis.flushall()
+    await schedule.draw_cards(later)
+    assert await waiting() == {"ingest": 0, "embed": 1, "cards": 0}
+
+    async with services.database.begin() as db:
+        await db.execute(text("update content.media set state = 'poster'"))
+    await services.redis.flushall()
+    await schedule.draw_cards(later)
+    assert await waiting() == {"ingest": 0, "embed": 0, "cards": 2}
