@@ -14,7 +14,7 @@ SUPERVISORS = {
     "realtime/guard.py",
     "server/kernel/relay.py",
     "jobs/pulse.py",
-    "realtime/transports/uvicorn_fastlane.py",
+    "realtime/transports/uvicorn_stock.py",
     "jobs/workshop.py",
     "server/cli/console.py",
     "server/front.py",
