@@ -234,3 +234,12 @@ def test_a_left_channel_that_is_joined_again_is_closed_but_once() -> None:
     assert joined.left(1) == []
     assert joined.ended(1, crashed=True) == []
     assert joined.answered(2, "ok", {}) == [answer(AGAIN), over("phx_close", "1")]
+
+
+def test_a_join_is_nobodys_message_even_under_the_refs_of_the_last() -> None:
+    assert session(JOIN).addressee(Message("1", "9", "room:1", "phx_join", {})) == 0
+
+
+def test_a_channel_signs_with_the_join_ref_where_it_differs_from_the_ref() -> None:
+    join = Message("1", "2", "room:1", "phx_join", {})
+    assert session().receive(join) == [Start(1, "1", join)]
