@@ -1,4 +1,4 @@
-// Who is reading. Signing in is asked for at the first action that needs it, which then happens.
+// Who is reading. Signing in is asked for by the first action that needs it.
 
 import { keep, request } from "./api.mjs";
 import { clone, press } from "./dom.mjs";
@@ -12,11 +12,11 @@ export const account = {
 	changes: [],
 
 	/** Resolves to whether somebody is signed in, once they are or would rather not. */
-	need: (reason) => (account.me ? Promise.resolve(true) : new Promise((done) => ask("login", reason, done))),
+	need: (reason = "Like, save, comment, and hear of answers.") => (account.me ? Promise.resolve(true) : new Promise((done) => ask("login", reason, done))),
 
 	show() {
 		const { me } = account;
-		if (!me) return account.need("Like, save, comment, and hear of answers.");
+		if (!me) return account.need();
 		const panel = clone("account", { initial: initial(me), name: me.display_name, username: `@${me.username}` });
 		const dialog = sheet("Your account", press(panel, { button: () => { dialog.close(); account.end(); } }), [], "form");
 	},
@@ -33,6 +33,8 @@ export function become(user) {
 	account.me = user ?? null;
 	account.changes.forEach((hear) => hear());
 }
+
+addEventListener("signedout", () => become(null));
 
 function ask(way, reason, done) {
 	const form = clone(way, { reason });

@@ -1,4 +1,4 @@
-// What a reader does to an item: shown at once, told to the server, taken back if it refuses.
+// What a reader does to an item: shown at once, taken back if the server refuses.
 
 import { account } from "./account.mjs";
 import { announce, toast } from "./announce.mjs";
@@ -16,21 +16,14 @@ export async function toggle({ id }, what) {
 		announce(`${what} ${on ? "added" : "removed"}`);
 	} catch (refusal) {
 		counters.settle(id, what, on);
-		if (refusal.status === 401) account.end();
 		toast(refusal.message, { action: "Try again", act: () => toggle({ id }, what) });
 	}
 }
 
-/** Hand the item's address to what the device shares with, or to the clipboard. */
-export async function share(item) {
+export function share(item) {
 	const url = new URL(`/#item=${item.id}`, location).href;
 	if (navigator.share) return navigator.share({ title: headline(item), url }).catch(() => {});
-	try {
-		await navigator.clipboard.writeText(url);
-		toast("The link is in your clipboard.");
-	} catch {
-		toast(url, { title: "The link", seconds: 20 });
-	}
+	navigator.clipboard.writeText(url).then(() => toast("The link is in your clipboard."), () => toast(url, { seconds: 20 }));
 }
 
 export function counted(button, name, unit, count, pressed) {
@@ -39,14 +32,13 @@ export function counted(button, name, unit, count, pressed) {
 	roll(button.querySelector(".count"), count);
 }
 
-/** The buttons under the thumb; `ends` collects how to stop them. */
+/** The buttons under the thumb. */
 export function rail(item, comments, ends) {
 	const element = press(clone("rail"), {
 		".like": () => toggle(item, "like"), ".talk": () => comments(item), ".save": () => toggle(item, "bookmark"), ".share": () => share(item),
 	});
 	const [like, talk, save] = element.children;
-	counters.learn(item);
-	ends.push(counters.on(item.id, (now) => {
+	ends.push(counters.on(item, (now) => {
 		counted(like, "Like", "like", now.likes, now.like);
 		counted(talk, "Comments", "comment", now.comments);
 		counted(save, "Save", "save", now.bookmarks, now.bookmark);

@@ -1,4 +1,4 @@
-// Requests. The access token lives in memory, the refresh token in a cookie that no script sees.
+// Requests. The access token is in memory, the refresh token in a cookie that no script sees.
 
 let access = "";
 let expires = 0;
@@ -7,7 +7,7 @@ let refreshing;
 export const token = () => access;
 export const stale = () => access && Date.now() > expires;
 
-/** Keep what a sign-in or a refresh gave; nothing after signing out. */
+/** Keep what a sign-in or a refresh gave, or nothing. */
 export function keep({ access_token = "", expires_in = 0 } = {}) {
 	access = access_token;
 	expires = Date.now() + (expires_in - 10) * 1000;
@@ -19,27 +19,25 @@ const csrf = () => /(?:^|; )csrf=([^;]+)/.exec(document.cookie)?.[1];
 export function refresh() {
 	const trade = () => request("POST", "/auth/refresh", undefined, false).then((answer) => (keep(answer), answer));
 	refreshing ??= (navigator.locks ? navigator.locks.request("lumen-refresh", trade) : trade())
-		.catch(({ status }) => { if (status) keep(); })
+		.catch(({ status }) => status === 401 && dispatchEvent(new Event("signedout", keep())))
 		.finally(() => { refreshing = null; });
 	return refreshing;
 }
 
-/** Go on with the session of an earlier visit, if there is one: its user. */
+/** Go on with the session of an earlier visit: its user, if there is one. */
 export const resume = async () => (csrf() ? (await refresh())?.user : null);
 
 /** Ask the server: the answer's JSON, or an error whose message can be shown as it is. */
 export async function request(method, path, body, again = true) {
 	if (again && stale()) await refresh();
-	const headers = {};
-	if (body) headers["content-type"] = "application/json";
+	const headers = { "x-csrf-token": csrf() ?? "", "content-type": "application/json" };
 	if (access) headers.authorization = `Bearer ${access}`;
-	if (csrf()) headers["x-csrf-token"] = csrf();
-	const response = await fetch(path, { method, headers, body: body && JSON.stringify(body) }).catch(() => {
-		throw new Error("Lumen cannot be reached just now.");
-	});
+	const away = () => { throw new Error("Lumen cannot be reached just now."); };
+	const response = await fetch(path, { method, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(15000) }).catch(away);
 	const { ok, status } = response;
 	if (status === 401 && again && access && (await refresh())) return request(method, path, body, false);
-	const answer = await response.json().catch(() => ({}));
+	const text = await response.text().catch(away);
+	const answer = /json/.test(response.headers.get("content-type")) ? JSON.parse(text) : {};
 	if (ok) return answer;
 	throw Object.assign(new Error(answer.detail || answer.title || `The server answered ${status}.`), { status, reason: answer.reason });
 }

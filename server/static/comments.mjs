@@ -1,15 +1,15 @@
-// The conversation under an item: threaded, live, shown at once, kept when it fails.
+// The conversation under an item.
 
 import { account, initial } from "./account.mjs";
 import { counted, toggle } from "./actions.mjs";
 import { announce } from "./announce.mjs";
 import { get, request } from "./api.mjs";
 import { counters } from "./counters.mjs";
-import { ago, clone, headline, press } from "./dom.mjs";
+import { ago, apart, clone, headline, press } from "./dom.mjs";
 import { notice, sheet } from "./sheet.mjs";
 import { link } from "./socket.mjs";
 
-// Rows of what was written and not sent, with what it is about: they outlive the panel.
+// Rows of what was not sent, and about what: they outlive the panel.
 const unsent = new Map();
 const MOST_UNSENT = 50;
 
@@ -45,19 +45,18 @@ export function showComments(item, focus) {
 
 	function draw(comment) {
 		const name = comment.author?.name ?? "Somebody";
-		const slots = { initial: initial(comment.author), name, age: ago(comment.published_at), words: comment.body_text };
+		const slots = { initial: initial(comment.author), name, age: ago(comment.published_at), words: comment.body_text, language: comment.language };
 		const row = Object.assign(clone(comment.retracted ? "comment-gone" : "comment", slots), { id: `c-${comment.id}`, parent: comment.parent_id });
 		if (comment.retracted) return row;
 		press(row, { ".like": () => toggle(comment, "like"), ".reply": () => answer(comment.id, name) });
-		counters.learn(comment);
-		ends.push(counters.on(comment.id, ({ likes, like }) => counted(row.querySelector(".like"), `Like the comment of ${name}`, "like", likes, like)));
+		ends.push(counters.on(comment, ({ likes, like }) => counted(row.querySelector(".like"), `Like the comment of ${name}`, "like", likes, like)));
 		return row;
 	}
 
 	function answer(id, name) {
 		parent = id;
 		answering.hidden = !id;
-		answering.firstElementChild.textContent = `Answering ${name}`;
+		answering.firstElementChild.textContent = `Answering ${apart(name)}`;
 		input.focus();
 	}
 
@@ -82,7 +81,7 @@ export function showComments(item, focus) {
 	const fetchPage = (from) => get(path, { cursor: from }).then(show, fail);
 	const fail = (refusal) => rows.size || list.replaceChildren(notice("The comments did not come through", refusal.message, "Try again", () => fetchPage()));
 
-	// What the reader wrote stays until the server has it or they drop it.
+	// It stays until the server has it or the reader drops it.
 	function send(body) {
 		const row = Object.assign(clone("pending", { name: account.me.display_name, words: body }), { parent });
 		const drop = () => {
@@ -90,6 +89,7 @@ export function showComments(item, focus) {
 			row.remove();
 		};
 		const attempt = async () => {
+			if (!(await account.need())) return;
 			row.dataset.state = "sending";
 			try {
 				arrived(await request("POST", path, { body, parent_id: row.parent }));

@@ -1,6 +1,6 @@
-// Each item's counters, and what this reader did to it; digits that roll.
+// Each item's counters; digits that roll.
 
-import { calm, compact } from "./dom.mjs";
+import { calm, compact, make } from "./dom.mjs";
 
 const MOST = 3000;
 const items = new Map();
@@ -59,7 +59,9 @@ export const counters = {
 	},
 
 	/** Hear of every change of an item; call what is returned to stop. */
-	on(id, hear) {
+	on(item, hear) {
+		const { id } = item;
+		counters.learn(item);
 		const these = ears.get(id) ?? new Set();
 		ears.set(id, these.add(hear));
 		hear(counters.read(id));
@@ -76,7 +78,7 @@ export function roll(element, number) {
 		Object.assign(element, { frame: 0, shown: wanted });
 		if (before === after) return;
 		const way = wanted === shown || calm.matches ? "" : wanted > shown ? "up" : "down";
-		const digit = (textContent, at) => Object.assign(document.createElement("span"), { textContent, className: before.at(at - after.length) === textContent ? "" : way });
+		const digit = (textContent, at) => make("span", { textContent, className: before.at(at - after.length) === textContent ? "" : way });
 		element.replaceChildren(...[...after].map(digit));
 	});
 }

@@ -1,10 +1,11 @@
 // From templates to elements; how times and numbers are said.
 
-/** Copy a template of index.html and fill its slots with text or nodes; an empty slot goes. */
+/** Copy a template of index.html and fill its slots; an empty one goes. What has a direction has a `language`. */
 export function clone(name, slots = {}) {
 	const root = document.getElementById(`t-${name}`).content.firstElementChild.cloneNode(true);
 	for (const slot of [root, ...root.querySelectorAll("[data-slot]")]) {
 		const value = slots[slot.dataset.slot];
+		if (slot.dir && slots.language && slots.language !== "en") slot.lang = slots.language;
 		if (value) slot.append(...[value].flat());
 		else if (slot !== root) slot.remove();
 	}
@@ -20,6 +21,8 @@ export function press(root, actions) {
 	return root;
 }
 
+export const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
+
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
 export const compact = (number) => short.format(number);
@@ -27,11 +30,12 @@ export const plural = (count, one, many = `${one}s`) => `${compact(count)} ${cou
 
 export function ago(when) {
 	const minutes = Math.floor((Date.now() - new Date(when)) / 60000);
-	if (minutes < 1) return "now";
-	if (minutes < 60) return `${minutes} min`;
-	if (minutes < 1440) return `${Math.floor(minutes / 60)} h`;
-	return `${Math.floor(minutes / 1440)} d`;
+	if (minutes < 60) return minutes < 1 ? "now" : `${minutes} min`;
+	return minutes < 1440 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / 1440)} d`;
 }
+
+/** Whichever way the words run, the sentence around them goes on as it was. */
+export const apart = (words) => `\u2068${words}\u2069`;
 
 /** Posts and comments have no title: their first words serve. */
 export function headline({ title, body_text: words = "" }) {
@@ -43,14 +47,15 @@ const KINDS = { TWEET: "Post", COMMENT: "Comment", VIDEO: "Video" };
 export const kicker = ({ type, source, author, published_at: when }) =>
 	clone("kicker", { kind: KINDS[type], from: source?.title ?? author?.name, age: when && ago(when) });
 
+export const told = (item) => ({ kicker: kicker(item), title: headline(item), language: item.language });
+
 /** An item's own picture over one that its id and topic give; images blocked, that one stays. */
 export function picture({ id, category, image_url }, url = image_url) {
 	const art = clone("art");
 	// The last digits of an id are chance, the same everywhere.
 	const chance = parseInt(id.slice(-4), 16);
 	art.dataset.topic = category || chance % 6;
-	art.style.setProperty("--a", (chance % 89) / 88);
-	art.style.setProperty("--b", (chance % 61) / 60);
+	art.style = `--a:${(chance % 89) / 88};--b:${(chance % 61) / 60}`;
 	const image = art.querySelector("img");
 	image.onerror = () => image.remove();
 	if (url) image.src = url;

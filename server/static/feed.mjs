@@ -1,5 +1,4 @@
-// A feed: what the server gave, the few slides in the document, the place in it.
-// One cursor goes on over the socket and over REST.
+// A feed: what was given, the few slides in the document, and one cursor for the socket and REST.
 
 import { announce } from "./announce.mjs";
 import { get } from "./api.mjs";
@@ -23,9 +22,11 @@ export function makeFeed(kind, panel, news) {
 	let state = "loading";
 	let watched = new Set();
 	let acked = 0;
-	let channel, cursor, asking, tail, timer;
+	let channel, cursor, told, asking, tail, timer;
+	// What the pill told of begins the new session.
+	let lead = [];
 
-	/** Join, if this was not done; the reply is the first page. */
+	// The reply to the join is the first page.
 	function start() {
 		if (channel) return want();
 		const hears = {
@@ -39,10 +40,17 @@ export function makeFeed(kind, panel, news) {
 			},
 			retract,
 			media,
-			// The session was lost: what follows is after a new cursor.
+			// The session was lost.
 			reset: (lost) => (cursor = lost.cursor),
 		};
 		const joined = (page) => {
+			asking = null;
+			// A page came by REST meanwhile: its session is the reader's, not this one.
+			if (told !== cursor) {
+				channel.leave();
+				channel = null;
+				return start();
+			}
 			acked = 0;
 			watched = new Set();
 			given(page);
@@ -50,12 +58,11 @@ export function makeFeed(kind, panel, news) {
 			want();
 		};
 		// A function: every rejoin says how far this screen has come.
-		channel = link.join(`feed:${kind.name}`, hears, joined, () => (cursor ? { cursor } : {}));
+		channel = link.join(`feed:${kind.name}`, hears, joined, () => ((told = cursor) ? { cursor } : lead.length ? { fresh: lead } : {}));
 		channel.joinPush.receive("error", failed);
 		setTimeout(() => entries.length || page(), REST_AFTER);
 	}
 
-	// A page or a frame, whichever way it came.
 	function given(page) {
 		const list = page[kind.list];
 		list.forEach((each, at) => {
@@ -75,6 +82,7 @@ export function makeFeed(kind, panel, news) {
 	function renew() {
 		channel?.leave();
 		[...views.keys()].forEach(unmount);
+		lead = kind.leads ? [...fresh].slice(-10).reverse() : [];
 		fresh.clear();
 		watched.clear();
 		entries = [];
@@ -100,16 +108,12 @@ export function makeFeed(kind, panel, news) {
 		const mine = (asking = live()
 			? new Promise((ok, no) => channel.push("more", { limit: AHEAD }).receive("ok", ok).receive("error", no).receive("timeout", no))
 			: get(`/feed/${kind.name}`, { cursor, limit: AHEAD }));
-		const then = (act) => (answer) => {
-			if (mine !== asking) return;
-			asking = null;
-			act(answer);
-		};
+		const then = (act) => (answer) => mine === asking && act(answer, (asking = null));
 		mine.then(then(given), then(failed));
 	}
 
 	function failed(refusal) {
-		if (refusal?.reason === "cursor_invalid") cursor = null;
+		if (refusal?.reason === "cursor_invalid") cursor = undefined;
 		become("failed");
 	}
 
@@ -132,12 +136,10 @@ export function makeFeed(kind, panel, news) {
 
 	function media(card) {
 		const index = entries.findIndex(({ id }) => id === card.id);
-		if (index < 0) return;
-		Object.assign(entries[index].data, card);
+		Object.assign(entries[index]?.data ?? {}, card);
 		views.get(index)?.media(card);
 	}
 
-	/** The item in view: of a slide, its featured one. */
 	const here = () => entries[current]?.data.featured ?? entries[current]?.data;
 
 	function go(by) {
@@ -193,7 +195,6 @@ export function makeFeed(kind, panel, news) {
 		Object.assign(view.element, { entry, view, index }).dataset.seq = entry.data.seq;
 		view.element.style.setProperty("--index", index);
 		views.set(index, view);
-		// In the order of reading.
 		track.insertBefore(view.element, [...track.children].find((other) => other.index > index) ?? tail);
 		observer.observe(view.element);
 		for (const src of kind.pictures(entry.data)) if (src) Object.assign(new Image(), { src }).decode().catch(() => {});
@@ -213,11 +214,11 @@ export function makeFeed(kind, panel, news) {
 		drawTail();
 	}
 
-	// After the last slide: the shape of the next, or what is the matter.
+	// After the last slide: the next one's shape, or what is the matter.
 	function drawTail() {
 		const key = `${state} ${entries.length}`;
 		if (tail?.dataset.state !== key) {
-			// A new one each time: scroll snapping would carry the reader along with one that moves.
+			// A new one each time: snapping carries the reader along with one that moves.
 			tail?.remove();
 			tail = press(clone("tail", { content: clone(state) }), { button: again });
 			tail.dataset.state = key;
@@ -251,5 +252,5 @@ export function makeFeed(kind, panel, news) {
 		want();
 	});
 	draw();
-	return { start, renew, go, here, fresh };
+	return { start, renew, go, here, fresh, forget: () => channel && renew() };
 }

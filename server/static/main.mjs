@@ -1,4 +1,4 @@
-// The page: two feeds, one item at full length, whoever is reading, and the keys.
+// The page: two feeds, one item at full length, and the keys.
 
 import { account, become, initial } from "./account.mjs";
 import { rail, share, toggle } from "./actions.mjs";
@@ -6,7 +6,7 @@ import { announce } from "./announce.mjs";
 import { get, resume } from "./api.mjs";
 import { showComments } from "./comments.mjs";
 import { counters } from "./counters.mjs";
-import { clone, kicker, picture, plural, press } from "./dom.mjs";
+import { clone, make, picture, plural, press, told } from "./dom.mjs";
 import { makeFeed } from "./feed.mjs";
 import { followInbox, showInbox } from "./notifications.mjs";
 import { cardView, toggleSound } from "./player.mjs";
@@ -19,32 +19,29 @@ const on = { read, comments: (item) => showComments(item) };
 
 // How the feeds differ.
 const kinds = {
-	news: { list: "slides", frame: "slide", items: itemsOf, pictures: (slide) => itemsOf(slide).map((item) => item.image_url), view: (slide) => slideView(slide, on) },
+	news: { list: "slides", frame: "slide", leads: true, items: itemsOf, pictures: (slide) => itemsOf(slide).map((item) => item.image_url), view: (slide) => slideView(slide, on) },
 	foryou: { list: "items", frame: "item", items: (item) => [item], pictures: (item) => [item.poster_url], view: (item) => cardView(item, on) },
 };
 const feeds = {};
 let shown = "news";
+let begun = false;
 const feed = () => feeds[shown];
 
 for (const [name, kind] of Object.entries(kinds)) {
 	feeds[name] = makeFeed({ name, ...kind }, by(`panel-${name}`), () => name === shown && showFresh());
 	by(`tab-${name}`).onclick = () => show(name);
-	by(`tab-${name}`).onkeydown = ({ key }) => {
-		if (!/^Arrow(Left|Right)$/.test(key)) return;
-		show(name === "news" ? "foryou" : "news");
-		by(`tab-${shown}`).focus();
-	};
+	by(`tab-${name}`).onkeydown = ({ key }) => /^Arrow(Left|Right)$/.test(key) && show(name === "news" ? "foryou" : "news").focus();
 }
 
 function show(name) {
 	shown = name;
-	for (const other of Object.keys(kinds)) {
-		by(`tab-${other}`).ariaSelected = other === name;
-		by(`tab-${other}`).tabIndex = other === name ? 0 : -1;
+	for (const other in kinds) {
+		Object.assign(by(`tab-${other}`), { ariaSelected: other === name, tabIndex: other === name ? 0 : -1 });
 		by(`panel-${other}`).hidden = other !== name;
 	}
 	feed().start();
 	showFresh();
+	return by(`tab-${name}`);
 }
 
 function showFresh() {
@@ -60,19 +57,19 @@ by("fresh").onclick = () => {
 	by(`panel-${shown}`).focus();
 };
 
-/** Open an item at full length; the address becomes a link to it. */
+/** Open an item; the address becomes a link to it. */
 function read(item) {
 	const channel = link.join(`item:${item.id}`);
 	const ends = [() => channel.leave(), () => history.replaceState(null, "", location.pathname)];
 	const url = /^https?:/i.test(item.original_url) && new URL(item.original_url);
 	const away = url && Object.assign(clone("away", { host: `Read at ${url.host}` }), { href: url });
-	const text = (item.body_text ?? "").split(/\n+/).map((textContent) => Object.assign(document.createElement("p"), { textContent }));
-	const panel = clone("reader", { picture: picture(item), kicker: kicker(item), title: item.title, text, away, rail: rail(item, on.comments, ends) });
+	const text = item.body_text?.split(/\n+/).map((textContent) => make("p", { textContent }));
+	const panel = clone("reader", { ...told(item), picture: picture(item), title: item.title, text, away, rail: rail(item, on.comments, ends) });
 	sheet("Story", panel, ends);
 	history.replaceState(null, "", `#item=${item.id}`);
 }
 
-/** Open an item of which only the id is known; at one of its comments if that is why. */
+/** Open an item by its id, or one of its comments. */
 async function visit(id, comment) {
 	try {
 		const item = await get(`/items/${id}`);
@@ -99,8 +96,8 @@ account.changes.push(() => {
 	by("me").ariaLabel = me ? `Account of ${me.username}` : "Sign in";
 	by("me").lastElementChild.textContent = me && initial(me);
 	if (!me) counters.forgetReader();
-	// A socket says who it is when it opens.
-	if (link.state !== "connecting") link.connect();
+	// A socket says who it is when it opens; a visitor cannot go on at the place of who signed out.
+	if (begun) link.connect(() => me || Object.values(feeds).forEach((each) => each.forget()));
 	followInbox(visitNews);
 });
 
@@ -128,5 +125,6 @@ link.changes.push((state) => {
 show("news");
 // An earlier session goes on first, so that the socket opens once, as the right person.
 become(await resume());
+begun = true;
 link.connect();
 onhashchange();

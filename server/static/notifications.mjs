@@ -1,9 +1,9 @@
-// What concerns the reader: told when it happens, listed, read on every screen at once.
+// What concerns the reader.
 
 import { account, initial } from "./account.mjs";
 import { toast } from "./announce.mjs";
 import { get, request } from "./api.mjs";
-import { ago, clone, plural, press } from "./dom.mjs";
+import { ago, apart, clone, plural, press } from "./dom.mjs";
 import { notice, sheet } from "./sheet.mjs";
 import { link } from "./socket.mjs";
 
@@ -12,7 +12,7 @@ let channel;
 
 function sentence({ actors, actor_count, kind }) {
 	const others = actor_count > 1 ? ` and ${plural(actor_count - 1, "other")}` : "";
-	return `${actors[0]?.name ?? "Somebody"}${others} ${DID[kind]}`;
+	return `${apart(actors[0]?.name ?? "Somebody")}${others} ${DID[kind]}`;
 }
 
 function count({ unread_count: unread }) {
@@ -32,7 +32,7 @@ export function followInbox(visit) {
 		count(news);
 		toast(news.excerpt, { title: sentence(news), action: "Show", act: () => visit(news) });
 	};
-	// The reply tells what came meanwhile, `read` what was read on another screen.
+	// `read`: on another screen.
 	channel = account.me && link.join(`user:${account.me.id}`, { notification, read: count }, count);
 }
 
@@ -41,7 +41,7 @@ export async function showInbox(visit) {
 	const panel = clone("inbox");
 	sheet("Notifications", panel);
 	const row = (news) => {
-		const slots = { initial: initial(news.actors[0]), sentence: sentence(news), excerpt: news.excerpt, age: ago(news.updated_at), unread: !news.read && "New" };
+		const slots = { ...news, initial: initial(news.actors[0]), sentence: sentence(news), age: ago(news.updated_at), unread: !news.read && "New" };
 		return press(clone("inbox-row", slots), { button: () => visit(news) });
 	};
 	try {

@@ -1,8 +1,8 @@
-// A card of For You: its poster at once, its film while it is seen, sound when it is asked for.
+// A card of For You: its poster at once, its film while it is seen.
 
 import { rail } from "./actions.mjs";
 import { announce } from "./announce.mjs";
-import { calm, clone, headline, kicker, picture, press } from "./dom.mjs";
+import { calm, clone, make, picture, press, told } from "./dom.mjs";
 
 let muted = true;
 const players = new Set();
@@ -13,11 +13,10 @@ export function toggleSound() {
 	announce(muted ? "Sound off" : "Sound on");
 }
 
-/** Build a card: `visible` plays or pauses it, `media` brings its film. */
 export function cardView(item, on) {
 	if (item.retracted) return { element: clone("card", { screen: clone("gone") }), ends: [] };
 	const ends = [];
-	const element = clone("card", { screen: picture(item, item.poster_url), kicker: kicker(item), title: headline(item), rail: rail(item, on.comments, ends) });
+	const element = clone("card", { ...told(item), screen: picture(item, item.poster_url), rail: rail(item, on.comments, ends) });
 	const [screen, line, pause, mute] = [".screen", ".progress span", ".pause", ".sound"].map((part) => element.querySelector(part));
 	if (item.poster_url) element.classList.add("is-drawn");
 	let video, seen;
@@ -37,7 +36,7 @@ export function cardView(item, on) {
 	};
 	const media = ({ media_url: src }) => {
 		if (!src || video) return;
-		video = Object.assign(document.createElement("video"), { src, muted, loop: true, playsInline: true, preload: "auto", tabIndex: -1 });
+		video = make("video", { src, muted, loop: true, playsInline: true, preload: "auto", tabIndex: -1 });
 		video.ontimeupdate = () => { line.style.transform = `scaleX(${video.currentTime / video.duration || 0})`; };
 		video.onerror = () => {
 			video.remove();

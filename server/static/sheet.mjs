@@ -1,13 +1,11 @@
 // Panels over the slide.
 
+import { attend } from "./announce.mjs";
 import { clone, press } from "./dom.mjs";
 
 const open = [];
 
-/**
- * Open a panel; the dialog keeps the focus inside and gives it back. A form goes over what is
- * open, a page takes its place; `ends` are called however it closes.
- */
+/** Open a panel: a form over what is open, a page in its place; `ends` are called however it closes. */
 export function sheet(title, content, ends = [], kind = "page") {
 	for (const other of open) if (kind === "page" || other.kind === "form") other.close();
 	const dialog = Object.assign(clone("sheet", { title }), { kind, ariaLabel: title });
@@ -16,12 +14,14 @@ export function sheet(title, content, ends = [], kind = "page") {
 	press(dialog, { ".close": () => dialog.close(), dialog: ({ target }) => target === dialog && dialog.close() });
 	dialog.onclose = () => {
 		open.splice(open.indexOf(dialog), 1);
+		attend();
 		dialog.remove();
 		ends.forEach((end) => end());
 	};
 	open.push(dialog);
 	document.body.append(dialog);
 	dialog.showModal();
+	attend();
 	return dialog;
 }
 

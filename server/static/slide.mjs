@@ -1,7 +1,7 @@
-// A slide of News: one item on the upper two thirds, three related ones below it.
+// A slide of News: one item, three related ones below it.
 
 import { rail } from "./actions.mjs";
-import { clone, headline, kicker, picture, plural, press } from "./dom.mjs";
+import { clone, picture, plural, press, told } from "./dom.mjs";
 import { counters } from "./counters.mjs";
 
 export const itemsOf = ({ featured, related }) => [featured, ...related];
@@ -18,16 +18,15 @@ export function slideView({ featured, related }, on) {
 }
 
 function story(item, on) {
-	const title = press(clone("opener", { title: headline(item) }), { button: () => on.read(item) });
-	return [picture(item), clone("story", { kicker: kicker(item), title, summary: item.title && item.body_text?.slice(0, 280) })];
+	const title = press(clone("opener", told(item)), { button: () => on.read(item) });
+	return [picture(item), clone("story", { ...told(item), title, summary: item.title && item.body_text?.slice(0, 280) })];
 }
 
 function card(item, on, ends) {
-	const element = clone("related", { picture: picture(item), kicker: kicker(item), title: headline(item), counts: " " });
+	const element = clone("related", { ...told(item), picture: picture(item), counts: " " });
 	const counts = element.querySelector(".counts");
 	press(element, { button: () => on.read(item) });
-	counters.learn(item);
-	ends.push(counters.on(item.id, ({ likes, comments }) => {
+	ends.push(counters.on(item, ({ likes, comments }) => {
 		counts.textContent = [likes && plural(likes, "like"), comments && plural(comments, "comment")].filter(Boolean).join(" · ");
 	}));
 	return element;

@@ -1,4 +1,4 @@
-// The one socket of the page, how it fares, and the topics joined through it.
+// The one socket of the page, and how it fares.
 
 import { Socket } from "/static/vendor/phoenix.mjs";
 import { refresh, stale, token } from "./api.mjs";
@@ -6,10 +6,10 @@ import { counters } from "./counters.mjs";
 
 // A blink of the connection is nobody's business.
 const SHOW_AFTER = 700;
-const OFFLINE_AFTER = 5000;
+const OFFLINE_AFTER = 6000;
 
 // A function is asked again at every attempt: an old token never sticks.
-const socket = new Socket("/socket", { authToken: token, longPollFallbackMs: 2500 });
+const socket = new Socket("/socket", { authToken: token, longPollFallbackMs: 5000 });
 let timers = [];
 
 /** `state` is connecting, open, reconnecting or offline; what is in `changes` is called with it. */
@@ -17,13 +17,13 @@ export const link = {
 	state: "connecting",
 	changes: [],
 
-	/** Open it, anew as whoever is signed in now; joined topics come back by themselves. */
-	connect() {
+	/** Open it anew, as whoever is signed in now; topics come back by themselves. */
+	connect(closed = () => {}) {
 		lost();
-		socket.disconnect(() => socket.connect());
+		socket.disconnect(() => socket.connect(closed()));
 	},
 
-	/** Join a topic: `hears` by event, `joined` with the reply of this and every later join. */
+	/** Join a topic: `hears` by event, `joined` with the reply of every join. */
 	join(topic, hears = {}, joined = () => {}, params = {}) {
 		const channel = socket.channel(topic, params);
 		for (const [event, hear] of Object.entries({ counters: counters.frame, ...hears })) channel.on(event, hear);

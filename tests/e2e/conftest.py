@@ -163,6 +163,9 @@ class Wire:
         self.sent: list[str] = []
         self.received: list[str] = []
         self._open: list[WebSocketRoute] = []
+        # What the server says of this topic waits until it is let through.
+        self._held_topic: str | None = None
+        self._held: list[tuple[WebSocketRoute, str | bytes]] = []
         context.route_web_socket(SOCKET, self._route)
 
     def _route(self, page_side: WebSocketRoute) -> None:
@@ -178,10 +181,29 @@ class Wire:
 
         def to_page(message: str | bytes) -> None:
             self.received.append(str(message))
-            page_side.send(message)
+            if self._held_topic is not None and self._held_topic in str(message):
+                self._held.append((page_side, message))
+            else:
+                page_side.send(message)
 
         page_side.on_message(to_server)
         server_side.on_message(to_page)
+
+    def hold(self, topic: str) -> None:
+        """Keep back what the server says of a topic, as a slow network does."""
+        self._held_topic = topic
+
+    def let_go(self) -> None:
+        """Let through what was kept back, and what follows."""
+        self._held_topic = None
+        for page_side, message in self._held:
+            page_side.send(message)
+        self._held.clear()
+
+    def joins(self, topic: str) -> list[dict[str, Any]]:
+        """Give what the window said at each of its joins of a topic."""
+        frames = [json.loads(frame) for frame in self.sent if '"phx_join"' in frame]
+        return [frame[4] for frame in frames if frame[2] == topic]
 
     def tell(self, topic: str, event: str, payload: object) -> None:
         """Broadcast to the window as the server would."""

@@ -12,6 +12,7 @@ import uvicorn
 
 from realtime import Endpoint, LocalPubSub
 from realtime.transports.uvicorn_fastlane import FastlaneProtocol
+from tests.services import in_a_thread
 from tests.unit.realtime.rooms import Censor, Guest, Room
 
 HERE = Path(__file__).parent
@@ -71,7 +72,7 @@ async def judge(ws: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("ws", [FastlaneProtocol, "websockets-sansio"])
 def test_the_official_client_finds_everything_where_phoenix_has_it(ws: Any) -> None:
     Judged.infos.clear()
-    seen = asyncio.run(judge(ws))
+    seen = in_a_thread(judge(ws))
     assert seen == {
         "join": ["ok", {"joined": {"hello": "there"}}],
         "ping": ["ok", {"x": [1, "é"]}],

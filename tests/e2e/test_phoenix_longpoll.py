@@ -1,6 +1,5 @@
 """The official client over its long poll, against two nodes of which either answers."""
 
-import asyncio
 import itertools
 from typing import Any, ClassVar
 
@@ -8,6 +7,7 @@ import pytest
 
 from realtime import Endpoint, LocalPubSub
 from tests.e2e.judging import RELEASES, judged
+from tests.services import in_a_thread
 from tests.unit.realtime.rooms import Censor, Guest, Room
 
 
@@ -46,7 +46,7 @@ async def two_nodes(package: str) -> dict[str, Any]:
 def test_the_official_client_does_everything_without_sticky_sessions(package: str) -> None:
     Judged.infos.clear()
     old = package == "phoenix-1-7-21"
-    seen = asyncio.run(two_nodes(package))
+    seen = in_a_thread(two_nodes(package))
     assert seen == {
         "join": ["ok", {"joined": {"hello": "there"}}],
         "ping": ["ok", {"x": [1, "é"]}],

@@ -1,12 +1,12 @@
 """The official client's Presence, on two nodes that tell each other quickly."""
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from realtime.presence import Pace
 from tests.e2e.judging import RELEASES, judged
+from tests.services import in_a_thread
 from tests.unit.realtime.presence.lobbies import nodes
 
 QUICK = Pace(broadcast_period_s=0.05)
@@ -24,7 +24,7 @@ async def two_nodes(package: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("package", RELEASES)
 def test_the_official_client_sees_who_comes_goes_and_changes_on_two_nodes(package: str) -> None:
-    assert asyncio.run(two_nodes(package)) == {
+    assert in_a_thread(two_nodes(package)) == {
         "twoDevices": {"ada": ["phone", "web"], "bob": ["web"]},
         "previous": True,
         "left": {"ada": ["phone"]},
