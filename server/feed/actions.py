@@ -17,7 +17,7 @@ async def give_news(services: Services, asked: Asked) -> tuple[Given, NewsPage]:
 
     """
     node = services.part(FeedNode)
-    given = await node.sessions.page(asked, node.news.next)
+    given = await node.sessions.page(asked, partial(node.news.next, lead=asked.lead))
     page = NewsPage(
         cursor=given.cursor,
         next_cursor=given.cursor,

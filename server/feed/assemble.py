@@ -43,15 +43,18 @@ class News:
         self._pool = pool
         self._related = related
 
-    async def next(self, log: Log, count: int) -> list[Entry]:
-        """Make up to `count` entries that follow the log; fewer when the pool holds no more."""
+    async def next(self, log: Log, count: int, *, lead: Sequence[UUID] = ()) -> list[Entry]:
+        """Make up to `count` entries that follow the log; fewer when the pool holds no more.
+
+        Slides about items of `lead` come first, as far as the pool features them.
+        """
         pool = await self._pool.get()
         seeds = [seed_of(log, log.tail + ahead) for ahead in range(1, count + 1)]
         past = past_of(log)
-        known = await self._related.of(plan(pool, past, seeds))
+        known = await self._related.of(plan(pool, past, seeds, lead))
         made: list[Entry] = []
         for seed in seeds:
-            slide = await self._slide(pool, known, past, seed)
+            slide = await self._slide(pool, known, past, seed, lead)
             if slide is None:
                 break
             made.append(entry_of(slide))
@@ -59,10 +62,15 @@ class News:
         return made
 
     async def _slide(
-        self, pool: Pool, known: dict[UUID, Neighbourhood], past: Past, seed: bytes
+        self,
+        pool: Pool,
+        known: dict[UUID, Neighbourhood],
+        past: Past,
+        seed: bytes,
+        lead: Sequence[UUID],
     ) -> Slide | None:
         while True:
-            found = assemble(pool, known, past, seed=seed)
+            found = assemble(pool, known, past, seed=seed, lead=lead)
             if not isinstance(found, Wanting):
                 return found
             known |= await self._related.of(found.ids)

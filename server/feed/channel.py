@@ -1,7 +1,7 @@
 """The channels of feeds: slides and cards come ahead of the reader, counters as they move."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from server.feed.counters_hub import Watcher, with_ids
 from server.feed.cursor import Cursor
 from server.feed.model import (
     FORYOU_MOST,
+    LEADING_MOST,
     NEWS_MOST,
     CardReady,
     Counters,
@@ -38,10 +39,15 @@ Seq = Annotated[int, Meta(ge=0)]
 
 
 class JoinNews(Struct, frozen=True):
-    """How many slides to begin with, and the cursor of the last one that the reader has."""
+    """How many slides to begin with, and the cursor of the last one that the reader has.
+
+    Without a cursor, a new session begins: with slides about the items of `fresh`, in that order,
+    as far as they can be featured now.
+    """
 
     cursor: str | None = None
     limit: Annotated[int, Meta(ge=1, le=NEWS_MOST)] | None = None
+    fresh: Annotated[list[UUID], Meta(max_length=LEADING_MOST)] = []
 
 
 class JoinForYou(Struct, frozen=True):
@@ -102,6 +108,7 @@ class FeedChannel(TypedChannel):
         # After which seq the reader's next one comes; set by the join.
         self.place: Cursor
         self.cursor: str | None = None
+        self.lead: Sequence[UUID] = ()
         self.acked = 0
         self.joining = True
         # What was given and not acknowledged, which must not come again if the ledger is lost.
@@ -122,6 +129,7 @@ class FeedChannel(TypedChannel):
             viewer=self.viewer,
             cursor=self.cursor,
             limit=limit,
+            lead=() if self.cursor else self.lead,
             held=frozenset(item for _, ids in self.held for item in ids),
         )
 
@@ -223,7 +231,7 @@ class NewsChannel(FeedChannel):
 
     @override
     async def joined(self, params: JoinNews) -> NewsPage:
-        self.cursor = params.cursor
+        self.cursor, self.lead = params.cursor, params.fresh
         page = await self.give(self.wanted(params.limit))
         self.acked = self.place.seq - len(page.slides)
         return page

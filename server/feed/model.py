@@ -15,6 +15,7 @@ NEWS_MOST = 20
 FORYOU_LIMIT = 20
 FORYOU_MOST = 50
 WATCHED_MOST = 50
+LEADING_MOST = 10
 
 Ids: TypeAlias = Annotated[list[UUID], Meta(max_length=WATCHED_MOST)]
 

@@ -48,6 +48,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     limit: int
     # Items that the reader holds, though no impression says so yet.
     held: frozenset[UUID] = frozenset()
+    # What a new session begins with: all of it is written at once, however short the page.
+    lead: Sequence[UUID] = ()
     # No acknowledgement will come, so the page counts as seen when it is given.
     seen_when_given: bool = False
 
@@ -92,7 +94,7 @@ class Sessions:
             restarted = lost(found, place)
             log = found or await self._new_log(place, asked.held)
             start = log.base if restarted else place.seq
-            end = start + asked.limit
+            end = start + max(asked.limit, len(asked.lead))
             made = await self._made(asked.feed, log, end, following)
             wanted = made[: max(0, end - log.tail)]
             anew = restarted and found is None
@@ -101,7 +103,7 @@ class Sessions:
             if anew:
                 restarts.labels(asked.feed).inc()
             log = Log(log.session, log.epoch, log.base, (*log.entries, *wanted), log.barred)
-            has_more = len(made) > len(wanted) or log.tail > end
+            has_more = len(made) > len(wanted) or log.tail > start + asked.limit
             return self._given(asked, log, start, has_more=has_more, restarted=restarted)
         raise Unavailable("Others kept extending this session at the same time.")
 

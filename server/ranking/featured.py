@@ -22,10 +22,32 @@ class Choice(Struct, frozen=True):
     candidate: Candidate
     explored: bool
     propensity: float
+    # It leads because the reader asked for it.
+    led: bool = False
 
 
-def choices(pool: Pool, past: Past, seed: bytes) -> Iterator[Choice]:
-    """Give the featured items in the order in which they should be tried."""
+def choices(pool: Pool, past: Past, seed: bytes, lead: Sequence[UUID] = ()) -> Iterator[Choice]:
+    """Give the featured items in the order in which they should be tried, those of `lead` first.
+
+    Of `lead`, what the pool does not feature or the session has seen is passed over.
+    """
+    led = _led(pool, past, lead)
+    for each in led:
+        yield Choice(each, explored=False, propensity=1.0, led=True)
+    for choice in _ranked(pool, past, seed):
+        if choice.candidate not in led:
+            yield choice
+
+
+def _led(pool: Pool, past: Past, lead: Sequence[UUID]) -> list[Candidate]:
+    wanted = pool.ids.intersection(lead).difference(past.seen)
+    if not wanted:
+        return []
+    found = {each.id: each for each in pool.featured if each.id in wanted}
+    return [found[each] for each in dict.fromkeys(lead) if each in found]
+
+
+def _ranked(pool: Pool, past: Past, seed: bytes) -> Iterator[Choice]:
     count = len(pool.ids.difference(past.seen))
     if not count:
         return
@@ -43,14 +65,14 @@ def choices(pool: Pool, past: Past, seed: bytes) -> Iterator[Choice]:
             yield Choice(each, explored=False, propensity=chance)
 
 
-def plan(pool: Pool, past: Past, seeds: Sequence[bytes]) -> list[UUID]:
+def plan(pool: Pool, past: Past, seeds: Sequence[bytes], lead: Sequence[UUID] = ()) -> list[UUID]:
     """Foresee the featured items of the next slides, to fetch their neighbours in one go.
 
     It is a guess: a slide before may still use one of them as a related item.
     """
     foreseen: list[UUID] = []
     for seed in seeds:
-        choice = next(choices(pool, past, seed), None)
+        choice = next(choices(pool, past, seed, lead), None)
         if choice is None:
             break
         each = choice.candidate

@@ -96,6 +96,8 @@ class Slide(Struct, frozen=True):
     explored: bool = False
     # The probability with which this featured item was chosen: what makes logs usable later.
     propensity: float = 1.0
+    # The reader asked for it by its id.
+    led: bool = False
 
     @property
     def topic(self) -> str:
@@ -105,7 +107,7 @@ class Slide(Struct, frozen=True):
     @property
     def reason(self) -> str:
         """Say in one word chain how the slide came about."""
-        first = "exploration" if self.explored else "vector_topk"
+        first = "fresh" if self.led else "exploration" if self.explored else "vector_topk"
         return "+".join((first, "diversity", *self.relaxations))
 
 

@@ -1,5 +1,6 @@
 """The assembly of one slide, as a value of its inputs: no clock, no chance, no I/O."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from server.ranking import featured, related
@@ -10,16 +11,22 @@ WANTED_AT_ONCE = 8
 
 
 def assemble(
-    pool: Pool, neighbourhoods: Neighbourhoods, past: Past, *, seed: bytes
+    pool: Pool,
+    neighbourhoods: Neighbourhoods,
+    past: Past,
+    *,
+    seed: bytes,
+    lead: Sequence[UUID] = (),
 ) -> Slide | Wanting | None:
     """Make the next slide of a session; the same inputs always give the same slide.
 
-    Of featured items, `ATTEMPTS` are tried. None means that the pool holds no slide that this
+    Items of `lead` are tried first, and every rule holds for them too. Of featured items,
+    `ATTEMPTS` are tried. None means that the pool holds no slide that this
     session has not seen.
     """
     tried = 0
     wanted: list[UUID] = []
-    for choice in featured.choices(pool, past, seed):
+    for choice in featured.choices(pool, past, seed, lead):
         tried += 1
         neighbourhood = neighbourhoods.get(choice.candidate.id)
         if neighbourhood is None or wanted:
@@ -38,6 +45,7 @@ def assemble(
                 relaxations=(*passed, *found.relaxations),
                 explored=choice.explored,
                 propensity=choice.propensity,
+                led=choice.led,
             )
         if tried == ATTEMPTS:
             break

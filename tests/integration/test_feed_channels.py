@@ -372,6 +372,25 @@ async def test_new_items_are_told_and_change_nothing_that_was_given(visitor, ser
     assert again["slides"] == more["slides"]
 
 
+async def test_what_was_told_of_leads_a_new_session_that_asks_for_it(app, visitor, stock):
+    page = await joined(visitor, limit=20)
+    last = [slide["featured"]["id"] for slide in page["slides"][:-6:-1]]
+    another = await connect(app.state.node.endpoint)
+    begun = await joined(another, fresh=[str(UUID(int=1)), *last], limit=2)
+    assert [slide["featured"]["id"] for slide in begun["slides"]] == last[:2]
+    assert seqs(begun["slides"]) == [1, 2]
+    rest = (await another.request(NEWS, "more", {"limit": 4})).response
+    assert [slide["featured"]["id"] for slide in rest["slides"][:3]] == last[2:]
+    ids = shown([*begun["slides"], *rest["slides"]])
+    assert len(set(ids)) == len(ids) == 24
+
+    # A place that was had before stays as it is.
+    on = await joined(await connect(app.state.node.endpoint), fresh=last, cursor=page["cursor"])
+    assert seqs(on["slides"])[0] == 21
+    refused = await visitor.join(NEWS, {"fresh": [str(each) for each in stock[:11]]})
+    assert refused.status == "error"
+
+
 @pytest.mark.usefixtures("stock")
 async def test_what_no_slide_features_and_what_was_only_edited_is_no_news(visitor, services):
     await joined(visitor, limit=1)

@@ -95,14 +95,29 @@ def test_the_past_keeps_three_slides_and_everything_seen():
     assert len(past.seen) == 20
 
 
+def test_what_the_reader_asks_for_leads_in_its_order_and_the_rest_follows():
+    pool = whole_pool(
+        [*(article(number) for number in range(1, 9)), *map(candidate, range(60, 90))]
+    )
+    around = {numbered(number): near() for number in range(1, 9)}
+    # Two that no slide can feature, and one twice.
+    lead = [numbered(60), numbered(4), numbered(999), numbered(3), numbered(4)]
+    slides = scroll(pool, around, STEADY, lead)
+    assert [slide.featured.id.int for slide in slides[:2]] == [4, 3]
+    assert [slide.reason.split("+")[0] for slide in slides[:2]] == ["fresh", "fresh"]
+    assert len(slides) > 2
+    assert not any(slide.led for slide in slides[2:])
+
+
 @given(st.data())
 def test_a_session_is_whole_slides_without_a_repeat_and_the_same_when_replayed(data):
     everything = data.draw(candidates(most=30))
     pool = whole_pool(everything)
     around = data.draw(neighbourhoods(everything))
     key = data.draw(st.binary(min_size=1, max_size=4))
-    slides = scroll(pool, around, key)
-    assert slides == scroll(pool, around, key)
+    lead = data.draw(st.lists(st.integers(1, 32).map(numbered), max_size=10))
+    slides = scroll(pool, around, key, lead)
+    assert slides == scroll(pool, around, key, lead)
     shown = [each.id for slide in slides for each in (slide.featured, *slide.related)]
     assert len(shown) == len(set(shown)) == 4 * len(slides)
     for slide in slides:
@@ -114,10 +129,10 @@ def test_a_session_is_whole_slides_without_a_repeat_and_the_same_when_replayed(d
         assert 0 < slide.propensity <= 1
 
 
-def scroll(pool, around, key):
+def scroll(pool, around, key, lead=()):
     past, slides = Past(), []
     for seq in count(1):
-        slide = assemble(pool, around, past, seed=key + seq.to_bytes(4))
+        slide = assemble(pool, around, past, seed=key + seq.to_bytes(4), lead=lead)
         if slide is None:
             return slides
         assert isinstance(slide, Slide)
