@@ -195,13 +195,8 @@ def held(loadgen: Path) -> None:
     with serving([*ours(), "held"]) as (port, pid):
         url = f"http://127.0.0.1:{port}/"
         token = SIGNED.sign("bench", 1)
-        load(loadgen, "fanout", port, pid, {**ONE_BROADCAST, "run_ms": 1}, token)
-        _ask(url)
-        done = load(loadgen, "fanout", port, pid, {**ONE_BROADCAST, "warm_ms": 0}, token)
-        joining = "with the joins and the leaves of 10,000 clients"
-        print(
-            f"loop held at most {_ask(url):.1f} ms {joining}; a broadcast: {done['p50_ms']:.1f} ms"
-        )
+        load(loadgen, "fanout", port, pid, ONE_BROADCAST, token)
+        print(f"loop held at most {_ask(url):.1f} ms by broadcasts to 10,000 (bar 10), CPU time")
 
 
 def two_nodes(loadgen: Path, folder: Path, rounds: int) -> None:
