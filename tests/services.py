@@ -4,12 +4,14 @@ import asyncio
 import secrets
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
 from server.cli import schema
+
+Result = TypeVar("Result")
 
 
 class Databases:
@@ -53,7 +55,10 @@ async def _in_loop(function: Any, *arguments: Any) -> None:
     await asyncio.to_thread(function, *arguments)
 
 
-def in_a_thread(work: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine to its end without touching the loop of the test around it."""
+def in_a_thread(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine to its end without touching the loop of the test around it.
+
+    Playwright's synchronous browser leaves such a loop behind it in its thread.
+    """
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(asyncio.run, work).result()
+        return pool.submit(asyncio.run, work).result()

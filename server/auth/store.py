@@ -107,8 +107,9 @@ async def has_ended(db: Db, family: UUID) -> bool:
 
 
 async def _hold_family(db: Db, family: UUID) -> None:
-    # Not by its rows: the next token, which another transaction is adding, has none yet.
-    await db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(family), 0))))
+    # By its first row, which all find: the next token, which another is adding, has none yet.
+    first = select(refresh_tokens.c.id).where(refresh_tokens.c.family == family)
+    await db.execute(first.order_by(refresh_tokens.c.id).limit(1).with_for_update())
 
 
 async def forget(db: Db, before: datetime) -> int:
