@@ -59,7 +59,7 @@ class Connection:
         self._now = asyncio.get_running_loop().time
         self._began = self._heard = self._now()
         self._id = socket.id()
-        self._meter = node.meters.of(self._id, socket.info.peer)
+        self._meter = node.meters.of(socket.user(), socket.info.peer)
         node.add(self, self._id)
 
     def opened(self, *, seconds: float) -> None:

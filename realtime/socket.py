@@ -75,6 +75,10 @@ class Socket:
         """Return the topic on which `Endpoint.disconnect` reaches this socket."""
         return None
 
+    def user(self) -> str | None:
+        """Return whose rates this socket draws on beside its own; by default those of its id."""
+        return self.id()
+
     def is_over(self) -> bool:
         """Say whether what let the client in has ended; it is then closed with 1001.
 

@@ -60,6 +60,11 @@ class UserSocket(ViewerSocket):
         return auth.socket_id(self._claims.sid) if self._claims else None
 
     @override
+    def user(self) -> str | None:
+        """One person's sign-ins draw on the same rates."""
+        return str(self._claims.sub) if self._claims else None
+
+    @override
     def is_over(self) -> bool:
         claims = self._claims
         return claims is not None and claims.exp <= self.services.clock.now().timestamp()
