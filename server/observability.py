@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from realtime import telemetry
+from server.catalog import CHANNELS
 from server.kernel import metrics, partitions, relay
 from server.kernel.logs import log
 from server.kernel.services import Services
