@@ -19,10 +19,15 @@ class TakenOver(Exception):
 
 @job(media.RENDER)
 async def render_card(services: Services, args: media.Rendering) -> None:
-    """Render the card of an item, unless that was done, is being done, or cannot be."""
+    """Render a card: of what waits now the last published one, the item's own when none does.
+
+    A job may have waited for hours behind others, and readers look at what is new first. As there
+    is a job for each card, each gets its turn.
+    """
     async with services.write() as db:
-        attempt = await media.begin_rendering(db, args.item_id, now=services.clock.now())
-        what = (await wanted(db, [args.item_id])).get(args.item_id)
+        item_id = await media.next_to_render(db) or args.item_id
+        attempt = await media.begin_rendering(db, item_id, now=services.clock.now())
+        what = (await wanted(db, [item_id])).get(item_id)
     if attempt is None:
         return
     if what is None:

@@ -41,7 +41,7 @@ async def reopen(db: Db, ids: Sequence[UUID]) -> None:
 
 
 async def waiting(db: Db, *, now: datetime, limit: int) -> Waiting:
-    """Derive from the cards the jobs that are still to be done, the newest items' first."""
+    """Derive from the cards the jobs still to be done, those of the last published items first."""
     posters = await store.waiting(db, since=now - PATIENCE, limit=limit)
     films = await store.unrendered(db, silent_since=now - SILENCE, limit=limit)
     return Waiting(poster_jobs(posters), [rendering_job(item_id) for item_id in films])
@@ -78,6 +78,11 @@ async def begin_rendering(db: Db, item_id: UUID, *, now: datetime) -> Attempt | 
         return None
     number = await store.begin(db, item_id, token, silent_since=silent_since)
     return None if number is None else Attempt(item_id, token, number)
+
+
+async def next_to_render(db: Db) -> UUID | None:
+    """Give the last published item of those whose film nobody has tried yet."""
+    return await store.next_untried(db)
 
 
 async def note_progress(db: Db, attempt: Attempt, done: float) -> bool:

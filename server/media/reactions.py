@@ -15,7 +15,9 @@ from server.media.tasks import POSTERS, RENDER
 
 async def on_published(services: Services, db: Db, event: ItemsPublished) -> None:
     """Let new items have cards, and their posters be drawn."""
-    await _draw(services, await actions.ensure(db, await _drawable(db, event.ids)))
+    in_order = await _drawable(db, event.ids)
+    added = set(await actions.ensure(db, in_order))
+    await _draw(services, [each for each in in_order if each in added])
 
 
 async def on_edited(services: Services, db: Db, event: ItemsEdited) -> None:
@@ -32,14 +34,14 @@ async def on_card(services: Services, _db: Db, event: CardChanged) -> None:
 
 
 async def _drawable(db: Db, ids: Sequence[UUID]) -> list[UUID]:
-    """Leave out comments: they have no card of their own."""
+    """Put the last published first, and leave out comments: they have no card of their own."""
     found = await items.by_ids(db, ids)
-    return [item.id for item in found.values() if item.kind != "COMMENT"]
+    in_order = sorted(found.values(), key=lambda item: item.sort_at, reverse=True)
+    return [item.id for item in in_order if item.kind != "COMMENT"]
 
 
 async def _draw(services: Services, ids: Sequence[UUID]) -> None:
-    newest_first = sorted(ids, reverse=True)
-    await services.queue.enqueue_many(POSTERS, actions.poster_jobs(newest_first))
+    await services.queue.enqueue_many(POSTERS, actions.poster_jobs(ids))
 
 
 reactions = [

@@ -13,13 +13,16 @@ from sqlalchemy import (
     Float,
     Index,
     Integer,
+    Select,
     Table,
     Text,
     Update,
     bindparam,
     case,
+    column,
     func,
     select,
+    table,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
@@ -63,6 +66,10 @@ media = Table(
 )
 
 
+# Only read, and only to order by: what was published last is looked at first. An id tells when an
+# item came, which says little of the two hundred that come with a new source.
+_items = table("items", column("id"), column("sort_at"), schema="content")
+_LAST_PUBLISHED_FIRST = (_items.c.sort_at.desc().nulls_last(), media.c.item_id.desc())
 _WAITS = (media.c.state == "waiting") & (media.c.profile == PROFILE)
 _CARD = (media.c.item_id, media.c.state, media.c.poster_key, media.c.video_key)
 
@@ -96,36 +103,43 @@ async def cards(db: Db, ids: Sequence[UUID]) -> dict[UUID, Card]:
 
 
 async def waiting(db: Db, *, since: datetime, limit: int) -> list[UUID]:
-    """Find items whose poster was to be drawn for so long, the newest first."""
-    rows = await db.execute(
-        select(media.c.item_id)
-        .where(_WAITS, media.c.updated_at < since)
-        .order_by(media.c.item_id.desc())
-        .limit(limit)
-    )
+    """Find items whose poster was to be drawn for so long, the last published first."""
+    rows = await db.execute(_in_order().where(_WAITS, media.c.updated_at < since).limit(limit))
     return list(rows.scalars())
 
 
 async def waiting_among(db: Db, ids: Sequence[UUID]) -> list[UUID]:
-    """Tell of which of these items the poster is still to be drawn, the newest first."""
+    """Tell of which of these items the poster is still to be drawn, the last published first."""
     if not ids:
         return []
-    rows = await db.execute(
-        select(media.c.item_id).where(_WAITS, _of(ids)).order_by(media.c.item_id.desc())
-    )
+    rows = await db.execute(_in_order().where(_WAITS, _of(ids)))
     return list(rows.scalars())
 
 
 async def unrendered(db: Db, *, silent_since: datetime, limit: int) -> list[UUID]:
-    """Find items that have a poster and no video, and nobody at work on it; newest first."""
+    """Find items with a poster, no video and nobody at work on it; the last published first."""
     abandoned = (media.c.state == "encoding") & (media.c.updated_at < silent_since)
     rows = await db.execute(
-        select(media.c.item_id)
+        _in_order()
         .where((media.c.state == "poster") | abandoned, media.c.profile == PROFILE)
-        .order_by(media.c.item_id.desc())
         .limit(limit)
     )
     return list(rows.scalars())
+
+
+async def next_untried(db: Db) -> UUID | None:
+    """Find the last published item whose film nobody has tried, and hold it for this transaction.
+
+    What another transaction holds is passed over.
+    """
+    row = await db.execute(
+        _in_order()
+        .where(media.c.state == "poster", media.c.attempts == 0, media.c.profile == PROFILE)
+        .limit(1)
+        .with_for_update(of=media, skip_locked=True)
+    )
+    found: UUID | None = row.scalar_one_or_none()
+    return found
 
 
 async def save_poster(db: Db, poster: Poster, *, state: State) -> State | None:
@@ -229,6 +243,12 @@ async def set_aside(db: Db, ids: Sequence[UUID], error: str) -> None:
         .where(_of(ids), media.c.profile == PROFILE, media.c.state == "waiting")
         .values(state="failed", error=error, updated_at=func.now())
     )
+
+
+def _in_order() -> Select[UUID]:
+    # Outer: of an item that is gone, the card is to be given up by whoever takes it.
+    joined = media.outerjoin(_items, _items.c.id == media.c.item_id)
+    return select(media.c.item_id).select_from(joined).order_by(*_LAST_PUBLISHED_FIRST)
 
 
 def _of(ids: Sequence[UUID]) -> ColumnElement[bool]:

@@ -291,6 +291,58 @@ async def test_a_cancelled_rendering_leaves_no_process(
     assert not set(children) & set(_children(os.getpid()))
 
 
+async def test_the_film_of_what_was_published_last_is_rendered_first(services: Services) -> None:
+    ids = sorted(await published(services, "Rain", "Sun", "Wind"))
+    # They came in one order and were published in the other.
+    async with services.write() as db:
+        for age, item_id in enumerate(ids):
+            moment = services.clock.now() - timedelta(hours=age + 1)
+            edit = text("update content.items set published_at = :moment where id = :id")
+            await db.execute(edit, {"moment": moment, "id": item_id})
+    async with services.database.read() as db:
+        assert await media.wanting_posters(db, ids) == ids
+    await draw_posters(services, media.Posters(ids))
+    async with services.database.read() as db:
+        found = await media.waiting(db, now=services.clock.now(), limit=10)
+    assert [args.item_id for _, args in found.renderings] == ids
+
+    # The job is that of the oldest, which was in the queue before the others.
+    await render_card(services, media.Rendering(ids[2]))
+
+    assert [(await card_of(services, each)).state for each in ids] == ["ready", "poster", "poster"]
+    # What somebody holds is passed over, and what failed once waits for a job of its own.
+    async with services.write() as db, services.write() as other:
+        assert await media.next_to_render(db) == ids[1]
+        assert await media.next_to_render(other) == ids[2]
+    async with services.write() as db:
+        attempt = await media.begin_rendering(db, ids[1], now=services.clock.now())
+        assert attempt is not None
+        await media.film_failed(db, attempt, "no")
+        assert await media.next_to_render(db) == ids[2]
+
+
+async def test_posters_of_one_batch_are_drawn_in_the_order_of_publication(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media.actions, "BATCH", 1)
+    queued: list[UUID] = []
+
+    async def note(_task: object, jobs: list[tuple[str, media.Posters]]) -> int:
+        queued.extend(args.ids[0] for _, args in jobs)
+        return len(jobs)
+
+    ids = sorted(await published(services, "Rain", "Sun"))
+    async with services.write() as db:
+        await db.execute(text("delete from content.media"))
+        edit = text(
+            "update content.items set published_at = published_at - interval '1 day' where id = :id"
+        )
+        await db.execute(edit, {"id": ids[1]})
+        monkeypatch.setattr(services.queue, "enqueue_many", note)
+        await reactions.on_published(services, db, ItemsPublished(ids))
+    assert queued == ids
+
+
 async def test_the_sweep_finds_again_what_was_lost(services: Services) -> None:
     one, two, three = sorted(await published(services, "Rain", "Sun", "Wind"))
     await draw_posters(services, media.Posters([two, three]))
