@@ -270,6 +270,21 @@ async def test_a_feed_from_a_file_is_taken_in_and_never_asked_for(services: Serv
         assert await sources.due(db, services.clock.now() + timedelta(days=9)) == []
 
 
+async def test_a_feed_from_a_file_is_called_what_it_calls_itself_unless_told(
+    services: Services,
+) -> None:
+    called = []
+    for title in (None, "Mine"):
+        new = NewSource(url=f"file:///home/{title}/feed.xml", title=title)
+        async with services.write() as db:
+            source = await sources.add_file(db, HOUSE, new.url, new, FEED)
+        await take_in(services, TakeIn(source.id))
+        async with services.database.read() as db:
+            called.append((await sources.by_ids(db, [source.id]))[source.id].title)
+
+    assert called == ["Paper", "Mine"]
+
+
 async def test_a_refresh_that_was_overtaken_writes_nothing_down(
     services: Services, pages: Pages
 ) -> None:
