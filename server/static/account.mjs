@@ -1,17 +1,17 @@
 // Who is reading. Signing in is asked for by the first action that needs it.
 
 import { keep, request } from "./api.mjs";
-import { clone, press } from "./dom.mjs";
+import { clone, parts, press } from "./dom.mjs";
 import { sheet } from "./sheet.mjs";
 
 export const initial = (who) => (who?.display_name || who?.name || "?")[0].toUpperCase();
 
-/** `me` is the reader or null; what is in `changes` is called when that changes. */
+/** What is in `changes` is called when `me` changes. */
 export const account = {
 	me: null,
 	changes: [],
 
-	/** Resolves to whether somebody is signed in, once they are or would rather not. */
+	/** Whether somebody is signed in, once they are or would rather not. */
 	need: (reason = "Like, save, comment, and hear of answers.") => (account.me ? Promise.resolve(true) : new Promise((done) => ask("login", reason, done))),
 
 	show() {
@@ -21,7 +21,6 @@ export const account = {
 		const dialog = sheet("Your account", press(panel, { button: () => { dialog.close(); account.end(); } }), [], "form");
 	},
 
-	/** Sign out, or take note that the server did. */
 	end() {
 		request("POST", "/auth/logout", undefined, false).catch(() => {});
 		keep();
@@ -38,11 +37,10 @@ addEventListener("signedout", () => become(null));
 
 function ask(way, reason, done) {
 	const form = clone(way, { reason });
-	const [problem, button] = [form.querySelector(".problem"), form.querySelector(".primary")];
-	const other = way === "login" ? "register" : "login";
+	const [problem, button, first] = parts(form, ".problem", ".primary", "input");
 	const ends = [() => done(account.me !== null)];
 	const dialog = sheet(form.dataset.title, form, ends, "form");
-	press(form, { ".text": () => ends.pop() && ask(other, reason, done) });
+	press(form, { ".text": () => ends.pop() && ask(way === "login" ? "register" : "login", reason, done) });
 	form.onsubmit = async (event) => {
 		event.preventDefault();
 		problem.textContent = "";
@@ -57,5 +55,5 @@ function ask(way, reason, done) {
 		}
 		button.disabled = false;
 	};
-	form.querySelector("input").focus();
+	first.focus();
 }

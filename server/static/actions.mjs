@@ -6,7 +6,6 @@ import { request } from "./api.mjs";
 import { counters, roll } from "./counters.mjs";
 import { clone, headline, plural, press } from "./dom.mjs";
 
-/** Like or bookmark, or take it back. PUT and DELETE may be repeated without harm. */
 export async function toggle({ id }, what) {
 	if (!(await account.need("Sign in and it is done at once."))) return;
 	const on = !counters.read(id)[what];
@@ -23,7 +22,8 @@ export async function toggle({ id }, what) {
 export function share(item) {
 	const url = new URL(`/#item=${item.id}`, location).href;
 	if (navigator.share) return navigator.share({ title: headline(item), url }).catch(() => {});
-	navigator.clipboard.writeText(url).then(() => toast("The link is in your clipboard."), () => toast(url, { seconds: 20 }));
+	// There is none on plain http.
+	(navigator.clipboard?.writeText(url) ?? Promise.reject()).then(() => toast("The link is in your clipboard."), () => toast(url));
 }
 
 export function counted(button, name, unit, count, pressed) {
@@ -32,7 +32,6 @@ export function counted(button, name, unit, count, pressed) {
 	roll(button.querySelector(".count"), count);
 }
 
-/** The buttons under the thumb. */
 export function rail(item, comments, ends) {
 	const element = press(clone("rail"), {
 		".like": () => toggle(item, "like"), ".talk": () => comments(item), ".save": () => toggle(item, "bookmark"), ".share": () => share(item),

@@ -7,7 +7,6 @@ let refreshing;
 export const token = () => access;
 export const stale = () => access && Date.now() > expires;
 
-/** Keep what a sign-in or a refresh gave, or nothing. */
 export function keep({ access_token = "", expires_in = 0 } = {}) {
 	access = access_token;
 	expires = Date.now() + (expires_in - 10) * 1000;

@@ -5,7 +5,7 @@ import { counted, toggle } from "./actions.mjs";
 import { announce } from "./announce.mjs";
 import { get, request } from "./api.mjs";
 import { counters } from "./counters.mjs";
-import { ago, apart, clone, headline, press } from "./dom.mjs";
+import { ago, apart, clone, headline, parts, press } from "./dom.mjs";
 import { notice, sheet } from "./sheet.mjs";
 import { link } from "./socket.mjs";
 
@@ -13,10 +13,10 @@ import { link } from "./socket.mjs";
 const unsent = new Map();
 const MOST_UNSENT = 50;
 
-/** Open the conversation of an item, at one comment if that is why. */
+/** Open it, at one comment if that is why. */
 export function showComments(item, focus) {
 	const panel = clone("comments");
-	const [list, more, form, answering] = [".thread", ".more", "form", ".answering"].map((part) => panel.querySelector(part));
+	const [list, more, form, answering] = parts(panel, ".thread", ".more", "form", ".answering");
 	const input = form.elements.body;
 	const path = `/items/${item.id}/comments`;
 	const rows = new Map();
@@ -84,10 +84,7 @@ export function showComments(item, focus) {
 	// It stays until the server has it or the reader drops it.
 	function send(body) {
 		const row = Object.assign(clone("pending", { name: account.me.display_name, words: body }), { parent });
-		const drop = () => {
-			unsent.delete(row);
-			row.remove();
-		};
+		const drop = () => { unsent.delete(row); row.remove(); };
 		const attempt = async () => {
 			if (!(await account.need())) return;
 			row.dataset.state = "sending";
@@ -123,7 +120,6 @@ export function showComments(item, focus) {
 	press(panel, { ".more": () => fetchPage(cursor), ".cancel": () => answer() });
 
 	const retract = ({ ids }) => ids.forEach((id) => rows.get(id)?.querySelector(".said")?.replaceWith(clone("gone")));
-	// The reply holds the newest page, after a cut too.
 	const channel = link.join(`item:${item.id}`, { comment: arrived, retract }, show);
 	if (link.state === "offline") fetchPage();
 	ends.push(() => channel.leave());

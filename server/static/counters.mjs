@@ -1,6 +1,6 @@
 // Each item's counters; digits that roll.
 
-import { calm, compact, make } from "./dom.mjs";
+import { compact, make } from "./dom.mjs";
 
 const MOST = 3000;
 const items = new Map();
@@ -37,7 +37,7 @@ export const counters = {
 		tell(id);
 	},
 
-	/** The server said yes with an answer, which counts what was done, or no without one. */
+	/** The server said yes with an answer, or no without one. */
 	settle(id, what, on, answer) {
 		const item = find(id);
 		item.ahead[what] = 0;
@@ -58,7 +58,7 @@ export const counters = {
 		return { ...item, likes: Math.max(0, item.likes + like), bookmarks: Math.max(0, item.bookmarks + bookmark) };
 	},
 
-	/** Hear of every change of an item; call what is returned to stop. */
+	/** Call what is returned to stop. */
 	on(item, hear) {
 		const { id } = item;
 		counters.learn(item);
@@ -69,7 +69,7 @@ export const counters = {
 	},
 };
 
-/** Show a number in an element; of the changes within one frame the last is drawn. */
+/** Of the changes within one frame the last is drawn. */
 export function roll(element, number) {
 	element.wanted = number;
 	element.frame ||= requestAnimationFrame(() => {
@@ -77,7 +77,7 @@ export function roll(element, number) {
 		const after = wanted ? compact(wanted) : "";
 		Object.assign(element, { frame: 0, shown: wanted });
 		if (before === after) return;
-		const way = wanted === shown || calm.matches ? "" : wanted > shown ? "up" : "down";
+		const way = wanted === shown ? "" : wanted > shown ? "up" : "down";
 		const digit = (textContent, at) => make("span", { textContent, className: before.at(at - after.length) === textContent ? "" : way });
 		element.replaceChildren(...[...after].map(digit));
 	});

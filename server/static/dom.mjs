@@ -1,4 +1,4 @@
-// From templates to elements; how times and numbers are said.
+// Templates become elements; times and numbers, words.
 
 /** Copy a template of index.html and fill its slots; an empty one goes. What has a direction has a `language`. */
 export function clone(name, slots = {}) {
@@ -11,6 +11,8 @@ export function clone(name, slots = {}) {
 	}
 	return root;
 }
+
+export const parts = (root, ...places) => places.map((place) => root.querySelector(place));
 
 /** Let parts of an element be pressed: press(root, {".like": fn}). */
 export function press(root, actions) {
@@ -34,7 +36,7 @@ export function ago(when) {
 	return minutes < 1440 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / 1440)} d`;
 }
 
-/** Whichever way the words run, the sentence around them goes on as it was. */
+/** Whichever way the words run, the sentence goes on as it was. */
 export const apart = (words) => `\u2068${words}\u2069`;
 
 /** Posts and comments have no title: their first words serve. */
@@ -49,15 +51,15 @@ export const kicker = ({ type, source, author, published_at: when }) =>
 
 export const told = (item) => ({ kicker: kicker(item), title: headline(item), language: item.language });
 
-/** An item's own picture over one that its id and topic give; images blocked, that one stays. */
+/** An item's own picture over one that its id and topic give, which stays if images are blocked. */
 export function picture({ id, category, image_url }, url = image_url) {
 	const art = clone("art");
-	// The last digits of an id are chance, the same everywhere.
+	// The end of an id is chance, the same everywhere.
 	const chance = parseInt(id.slice(-4), 16);
 	art.dataset.topic = category || chance % 6;
 	art.style = `--a:${(chance % 89) / 88};--b:${(chance % 61) / 60}`;
 	const image = art.querySelector("img");
-	image.onerror = () => image.remove();
+	image.onerror = image.remove;
 	if (url) image.src = url;
 	else image.remove();
 	return art;

@@ -13,7 +13,7 @@ const KEPT_BEHIND = 120;
 const REST_AFTER = 2500;
 const SETTLED = 120;
 
-/** Show a feed of a `kind` (see main.mjs) in a panel; `news` hears when the fresh items change. */
+/** Show a feed of a `kind` (see main.mjs); `news` hears when the fresh items change. */
 export function makeFeed(kind, panel, news) {
 	const track = panel.firstElementChild;
 	const [views, inView, fresh] = [new Map(), new Set(), new Set()];
@@ -78,7 +78,6 @@ export function makeFeed(kind, panel, news) {
 		if (page.has_more === false && left() < 1) become(entries.length ? "end" : "empty");
 	}
 
-	/** Start over at the newest: the reader asked for it. */
 	function renew() {
 		channel?.leave();
 		[...views.keys()].forEach(unmount);
@@ -98,7 +97,7 @@ export function makeFeed(kind, panel, news) {
 
 	function want() {
 		if (state !== "loading" || panel.hidden || !channel) return;
-		// The window pushed ahead should do; at its end the reader asks.
+		// What is pushed ahead should do; at its end the reader asks.
 		if (live() ? left() < 1 && entries.length : link.state === "offline" && left() < AHEAD) page();
 	}
 
@@ -125,9 +124,11 @@ export function makeFeed(kind, panel, news) {
 
 	function retract({ ids }) {
 		entries.forEach(({ data }, index) => {
-			const gone = kind.items(data).filter(({ id }) => ids.includes(id));
-			gone.forEach((item) => { item.retracted = true; });
-			if (gone.length && views.has(index)) unmount(index);
+			for (const item of kind.items(data)) {
+				if (!ids.includes(item.id)) continue;
+				item.retracted = true;
+				if (views.has(index)) unmount(index);
+			}
 		});
 		ids.forEach((id) => fresh.delete(id));
 		draw();
@@ -167,7 +168,7 @@ export function makeFeed(kind, panel, news) {
 		timer = setTimeout(follow, SETTLED);
 	}, { root: panel, threshold: [0, 0.6] });
 
-	// Tell how far the reader is, and whose counters are in view: the server sends no others.
+	// Tell how far the reader is, and whose counters are in view.
 	function follow() {
 		if (!live()) return;
 		const seq = entries[Math.min(current, entries.length - 1)]?.data.seq;
@@ -232,7 +233,7 @@ export function makeFeed(kind, panel, news) {
 
 	const hold = () => { panel.scrollTop = current * panel.clientHeight; };
 
-	// Memory stays flat: what is far behind is let go.
+	// Memory stays flat.
 	function forgetFar() {
 		scrolled();
 		const drop = current - KEPT_BEHIND;

@@ -17,7 +17,6 @@ import { link } from "./socket.mjs";
 const by = (id) => document.getElementById(id);
 const on = { read, comments: (item) => showComments(item) };
 
-// How the feeds differ.
 const kinds = {
 	news: { list: "slides", frame: "slide", leads: true, items: itemsOf, pictures: (slide) => itemsOf(slide).map((item) => item.image_url), view: (slide) => slideView(slide, on) },
 	foryou: { list: "items", frame: "item", items: (item) => [item], pictures: (item) => [item.poster_url], view: (item) => cardView(item, on) },
@@ -57,7 +56,6 @@ by("fresh").onclick = () => {
 	by(`panel-${shown}`).focus();
 };
 
-/** Open an item; the address becomes a link to it. */
 function read(item) {
 	const channel = link.join(`item:${item.id}`);
 	const ends = [() => channel.leave(), () => history.replaceState(null, "", location.pathname)];
@@ -69,7 +67,6 @@ function read(item) {
 	history.replaceState(null, "", `#item=${item.id}`);
 }
 
-/** Open an item by its id, or one of its comments. */
 async function visit(id, comment) {
 	try {
 		const item = await get(`/items/${id}`);
@@ -77,7 +74,7 @@ async function visit(id, comment) {
 		if (comment) showComments(item, comment);
 		else read(item);
 	} catch (refusal) {
-		const dialog = sheet("Story", notice("This cannot be shown", refusal.message, "Close", () => dialog.close()));
+		sheet("Story", notice("This cannot be shown", refusal.message));
 	}
 }
 
@@ -96,7 +93,7 @@ account.changes.push(() => {
 	by("me").ariaLabel = me ? `Account of ${me.username}` : "Sign in";
 	by("me").lastElementChild.textContent = me && initial(me);
 	if (!me) counters.forgetReader();
-	// A socket says who it is when it opens; a visitor cannot go on at the place of who signed out.
+	// A socket says who it is when it opens; a visitor cannot go on where somebody signed out.
 	if (begun) link.connect(() => me || Object.values(feeds).forEach((each) => each.forget()));
 	followInbox(visitNews);
 });
@@ -123,7 +120,7 @@ link.changes.push((state) => {
 });
 
 show("news");
-// An earlier session goes on first, so that the socket opens once, as the right person.
+// First an earlier session: the socket opens once, as the right person.
 become(await resume());
 begun = true;
 link.connect();

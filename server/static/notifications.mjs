@@ -24,7 +24,7 @@ function count({ unread_count: unread }) {
 	document.title = unread ? `(${unread}) Lumen` : "Lumen";
 }
 
-/** Follow the inbox of whoever is signed in; `visit` opens what a notification is about. */
+/** Follow the reader's inbox; `visit` opens what a notification is about. */
 export function followInbox(visit) {
 	channel?.leave();
 	count({ unread_count: 0 });

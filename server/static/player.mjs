@@ -2,7 +2,7 @@
 
 import { rail } from "./actions.mjs";
 import { announce } from "./announce.mjs";
-import { calm, clone, make, picture, press, told } from "./dom.mjs";
+import { calm, clone, make, parts, picture, press, told } from "./dom.mjs";
 
 let muted = true;
 const players = new Set();
@@ -17,7 +17,7 @@ export function cardView(item, on) {
 	if (item.retracted) return { element: clone("card", { screen: clone("gone") }), ends: [] };
 	const ends = [];
 	const element = clone("card", { ...told(item), screen: picture(item, item.poster_url), rail: rail(item, on.comments, ends) });
-	const [screen, line, pause, mute] = [".screen", ".progress span", ".pause", ".sound"].map((part) => element.querySelector(part));
+	const [screen, line, pause, mute] = parts(element, ".screen", ".progress span", ".pause", ".sound");
 	if (item.poster_url) element.classList.add("is-drawn");
 	let video, seen;
 	// Who wants less motion starts films themselves.

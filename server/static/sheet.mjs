@@ -27,5 +27,4 @@ export function sheet(title, content, ends = [], kind = "page") {
 
 export const covered = () => open.some((dialog) => dialog.open);
 
-/** A designed nothing: a heading, a sentence, one thing to do. */
 export const notice = (title, sentence, action, act) => press(clone("notice", { title, sentence, action }), { button: act });

@@ -12,18 +12,18 @@ const OFFLINE_AFTER = 6000;
 const socket = new Socket("/socket", { authToken: token, longPollFallbackMs: 5000 });
 let timers = [];
 
-/** `state` is connecting, open, reconnecting or offline; what is in `changes` is called with it. */
+/** What is in `changes` is called with each `state`: open, reconnecting or offline. */
 export const link = {
 	state: "connecting",
 	changes: [],
 
-	/** Open it anew, as whoever is signed in now; topics come back by themselves. */
+	/** Open it anew, as whoever is signed in now. */
 	connect(closed = () => {}) {
 		lost();
 		socket.disconnect(() => socket.connect(closed()));
 	},
 
-	/** Join a topic: `hears` by event, `joined` with the reply of every join. */
+	/** `hears` by event, `joined` with the reply of every join. */
 	join(topic, hears = {}, joined = () => {}, params = {}) {
 		const channel = socket.channel(topic, params);
 		for (const [event, hear] of Object.entries({ counters: counters.frame, ...hears })) channel.on(event, hear);
