@@ -114,6 +114,7 @@ class PythonPart:
         if ready is None:
             return
         if not process.wait_until(lambda: self.pid is None or ready(), self._start_seconds):
+            self.stop()  # or the next one would find its place taken
             raise EmbeddedError(f"{self.name} was not ready within {self._start_seconds:.0f} s.")
         if self.pid is None:
             raise EmbeddedError(f"{self.name} ended with code {self.exit_code}.")

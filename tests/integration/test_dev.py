@@ -171,7 +171,7 @@ def test_killed_servers_come_back_with_their_data(start):
     assert dev.sql("SELECT answer FROM kept") == 42
     dev.child("redis-server").kill()
     dev.until("Redis runs again")
-    dev.child("serve").kill()
+    dev.child("server.cli serve").kill()
     dev.until("web runs again")
     dev.child("pulse").kill()
     dev.until("pulse runs again")
