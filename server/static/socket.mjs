@@ -20,7 +20,7 @@ export const link = {
 	/** Open it anew, as whoever is signed in now. */
 	connect(closed = () => {}) {
 		lost();
-		socket.disconnect(() => socket.connect(closed()));
+		socket.disconnect(() => (closed(), socket.connect()));
 	},
 
 	/** `hears` by event, `joined` with the reply of every join. */

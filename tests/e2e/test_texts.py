@@ -1,6 +1,7 @@
 """What is said and shown of texts: in sheets, in other languages, and in those who run over."""
 
 import re
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -41,6 +42,17 @@ def test_a_toast_with_something_to_do_waits_for_it(windows: Windows) -> None:
     page.clock.fast_forward(10_000)
     expect(toast).to_be_hidden()
     windows.forgive(window)
+
+
+def test_the_socket_says_nothing_of_its_reader_in_its_address(windows: Windows) -> None:
+    window = windows.blank()
+    opened: list[str] = []
+    window.page.on("websocket", lambda socket: opened.append(socket.url))
+    window.page.goto("/")
+    with window.page.expect_websocket(lambda _: len(opened) > 1):
+        windows.sign_up(window)
+
+    assert {urlsplit(url).query for url in opened} == {"vsn=2.0.0"}
 
 
 def test_a_text_has_its_own_language_and_direction(windows: Windows) -> None:
