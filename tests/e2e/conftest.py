@@ -144,7 +144,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def browser() -> Iterator[Browser]:
     """A real Chromium."""
     # Two cores may be rendering films, embedding and serving while they draw the page.
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=45_000)
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         pytest.skip("Chromium is needed: .ci/run installs it")
