@@ -1,0 +1,14 @@
+"""Accounts: confirmed addresses, one-time tokens, profiles and settings."""
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""
+
+
+def downgrade() -> None:
+    """Nothing yet."""
