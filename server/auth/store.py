@@ -4,7 +4,19 @@ from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import Column, DateTime, ForeignKey, Index, LargeBinary, Table, func, select
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Table,
+    Text,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from server.kernel.database import Db, metadata
@@ -24,6 +36,53 @@ refresh_tokens = Table(
     Column("used_at", DateTime(timezone=True)),
     Column("revoked_at", DateTime(timezone=True)),
     Index(None, "family"),
+    Index(None, "user_id"),
+    schema="ops",
+)
+
+# One row for each family, for its owner to recognise and to end.
+sign_ins = Table(
+    "sign_ins",
+    metadata,
+    Column("family", PG_UUID, primary_key=True),
+    Column("user_id", PG_UUID, ForeignKey("content.users.id", ondelete="CASCADE"), nullable=False),
+    Column("user_agent", Text, nullable=False, server_default=""),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("last_used_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("ended_at", DateTime(timezone=True)),
+    Index("ix_sign_ins_user", "user_id", postgresql_where=text("ended_at is null")),
+    schema="ops",
+)
+
+# What a link in a mail carries: good once, for a while, for one purpose.
+one_time_tokens = Table(
+    "one_time_tokens",
+    metadata,
+    Column("id", PG_UUID, primary_key=True),
+    Column("user_id", PG_UUID, ForeignKey("content.users.id", ondelete="CASCADE"), nullable=False),
+    Column("purpose", Text, nullable=False),
+    # Where it is sent: for a change of address the new one.
+    Column("email", Text, nullable=False),
+    # SHA-256 of the token: the table alone opens nothing.
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("sent_at", DateTime(timezone=True)),
+    Column("used_at", DateTime(timezone=True)),
+    CheckConstraint("purpose in ('verify_email', 'reset_password')", name="purpose"),
+    Index(None, "user_id"),
+    Index("ix_one_time_tokens_unsent", "created_at", postgresql_where=text("sent_at is null")),
+    schema="ops",
+)
+
+# Whom other houses know our people as.
+identities = Table(
+    "identities",
+    metadata,
+    Column("issuer", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("user_id", PG_UUID, ForeignKey("content.users.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index(None, "user_id"),
     schema="ops",
 )

@@ -3,6 +3,7 @@
 from server.users.actions import (
     by_ids,
     by_username,
+    count,
     create,
     credentials,
     forget,
@@ -33,6 +34,7 @@ __all__ = [
     "by_username",
     "check_email",
     "check_username",
+    "count",
     "create",
     "credentials",
     "forget",

@@ -104,3 +104,13 @@ async def of_domain(db: Db, domain: str) -> list[UUID]:
 async def forget(db: Db, ids: Collection[UUID]) -> None:
     """Remove people of whom nothing is left: who has written anything cannot be removed."""
     await store.forget(db, ids)
+
+
+async def count(
+    db: Db, user_id: UUID, *, followers: int = 0, following: int = 0, posts: int = 0
+) -> None:
+    """Move the counts of a person's profile, in the transaction that changes what they count.
+
+    It holds the person's row until the end: who counts for two does it in the order of their ids.
+    """
+    await store.count(db, user_id, followers=followers, following=following, posts=posts)

@@ -7,21 +7,29 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    ForeignKey,
     Index,
+    Integer,
     Table,
     Text,
     any_,
     func,
     literal,
+    literal_column,
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from server.kernel.database import Db, metadata
 from server.users.model import Credentials, GrantedRole, NewUser, User
+
+# A username as an eye takes it in a hurry; `server.users.look` does the same to any text.
+LOOK_OF_USERNAME = (
+    "replace(replace(translate(lower(username), 'i10', 'llo'), 'rn', 'm'), 'vv', 'w')"
+)
 
 users = Table(
     "users",
@@ -34,11 +42,61 @@ users = Table(
     Column("state", Text, nullable=False, server_default="active"),
     Column("password_hash", Text),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    # The moment at which somebody showed that mail to this address reaches them.
+    Column("email_verified_at", DateTime(timezone=True)),
+    Column("bio", Text, nullable=False, server_default=""),
+    Column("links", JSONB, nullable=False, server_default="[]"),
+    Column("avatar_key", Text),
+    # Only what differs from the defaults, so that a new setting needs no migration.
+    Column("settings", JSONB, nullable=False, server_default="{}"),
+    # Kept by whoever follows and posts, through `users.count`; recounted by a job.
+    Column("follower_count", Integer, nullable=False, server_default="0"),
+    Column("following_count", Integer, nullable=False, server_default="0"),
+    Column("post_count", Integer, nullable=False, server_default="0"),
+    # The person asked to be deleted; at a later moment what is personal is erased.
+    Column("deleted_at", DateTime(timezone=True)),
+    Column("erased_at", DateTime(timezone=True)),
     CheckConstraint("role in ('user', 'creator', 'admin')", name="role"),
     CheckConstraint("state in ('active', 'shadowbanned', 'suspended', 'deleted')", name="state"),
     Index("uq_users_username", text("lower(username)"), unique=True),
     Index("uq_users_email", text("lower(email)"), unique=True),
+    # Searches by the beginning of a name, whatever the database's collation.
+    Index(
+        "ix_users_username_prefix",
+        literal_column("lower(username)").label("prefix"),
+        postgresql_ops={"prefix": "text_pattern_ops"},
+    ),
+    Index(
+        "ix_users_display_name_prefix",
+        literal_column("lower(display_name)").label("prefix"),
+        postgresql_ops={"prefix": "text_pattern_ops"},
+    ),
+    Index("ix_users_look", text(LOOK_OF_USERNAME)),
+    Index("ix_users_leaving", "deleted_at", postgresql_where=text("erased_at is null")),
     schema="content",
+)
+
+# Names of people who are gone: never given to another, for links and mentions still lead there.
+retired_usernames = Table(
+    "retired_usernames",
+    metadata,
+    Column("username", Text, primary_key=True),
+    Column("retired_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    schema="content",
+)
+
+# What people asked to have of their own data, and where it lies until it is forgotten.
+exports = Table(
+    "exports",
+    metadata,
+    Column("id", PG_UUID, primary_key=True),
+    Column("user_id", PG_UUID, ForeignKey("content.users.id", ondelete="CASCADE"), nullable=False),
+    Column("asked_at", DateTime(timezone=True), nullable=False),
+    Column("ready_at", DateTime(timezone=True)),
+    Column("storage_key", Text),
+    Column("size", Integer),
+    Index(None, "user_id"),
+    schema="ops",
 )
 
 _KNOWN = (
@@ -126,3 +184,18 @@ async def forget(db: Db, ids: Collection[UUID]) -> None:
     """Remove people."""
     gone = literal(list(ids), ARRAY(PG_UUID))
     await db.execute(users.delete().where(users.c.id == any_(gone)))
+
+
+async def count(
+    db: Db, user_id: UUID, *, followers: int = 0, following: int = 0, posts: int = 0
+) -> None:
+    """Move a person's counts by so much."""
+    await db.execute(
+        users.update()
+        .where(users.c.id == user_id)
+        .values(
+            follower_count=users.c.follower_count + followers,
+            following_count=users.c.following_count + following,
+            post_count=users.c.post_count + posts,
+        )
+    )
