@@ -7,6 +7,7 @@ from server.items.events import ItemsEdited, ItemsEmbedded, ItemsPublished, Item
 from server.kernel.outbox import Event
 from server.media.events import CardChanged
 from server.notifications.events import NotificationDispatched, NotificationsRead
+from server.posts.events import LinkCarded, PostCreated, PostDeleted, PostEdited
 from server.sources.events import FileGiven, SourceDue
 
 EVENTS: tuple[type[Event], ...] = (
@@ -18,6 +19,10 @@ EVENTS: tuple[type[Event], ...] = (
     ItemsEdited,
     ItemsRetracted,
     CardChanged,
+    PostCreated,
+    PostEdited,
+    PostDeleted,
+    LinkCarded,
     CommentCreated,
     EngagementRecorded,
     NotificationDispatched,

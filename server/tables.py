@@ -2,15 +2,19 @@
 
 from sqlalchemy import MetaData
 
+from server.audit import store as _audit
 from server.auth import store as _auth
 from server.comments import store as _comments
 from server.engagement import store as _engagement
 from server.items import store as _items
+from server.kernel import idempotency as _idempotency
 from server.kernel import leases as _leases
 from server.kernel import outbox as _outbox
 from server.kernel.database import metadata
 from server.media import store as _media
+from server.moderation import store as _moderation
 from server.notifications import store as _notifications
+from server.posts import store as _posts
 from server.sources import store as _sources
 from server.users import store as _users
 
@@ -21,10 +25,14 @@ STORES = (
     _items,
     _media,
     _engagement,
+    _posts,
     _comments,
     _notifications,
     _outbox,
     _leases,
+    _audit,
+    _moderation,
+    _idempotency,
 )
 
 

@@ -15,10 +15,17 @@ branch_labels = None
 depends_on = None
 
 SCHEMAS = ("content", "engage", "ops")
+PARTITIONED = (
+    ("content", "items"),
+    ("content", "item_embeddings"),
+    ("content", "comments"),
+    ("engage", "likes"),
+    ("engage", "bookmarks"),
+)
 
 
 def upgrade() -> None:
-    # Partitions that a later release names otherwise are made by its own migration.
+    # Tables of a later release are partitioned by its own migration.
     op.execute("create extension if not exists vector")
     for schema in SCHEMAS:
         op.execute(f"create schema if not exists {schema}")
@@ -551,7 +558,7 @@ def upgrade() -> None:
     )
 
     this_month = partitions.month_of(datetime.now(UTC))
-    for schema, table in partitions.PARTITIONED:
+    for schema, table in PARTITIONED:
         for ahead in range(partitions.AHEAD + 1):
             month = partitions.after(this_month, ahead)
             for statement in partitions.statements(schema, table, month):

@@ -10,7 +10,9 @@ from server.engagement import Counts, ItemCounts
 
 __all__ = ["AuthorRef", "Counts", "Item", "ItemCounts", "Kind", "SourceRef"]
 
-Kind: TypeAlias = Literal["ARTICLE", "TWEET", "COMMENT", "VIDEO"]
+Kind: TypeAlias = Literal[
+    "ARTICLE", "TWEET", "COMMENT", "VIDEO", "AUDIO", "PHOTO", "PROJECT", "BLOG"
+]
 
 
 class SourceRef(Struct, frozen=True, omit_defaults=True):

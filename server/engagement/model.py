@@ -15,6 +15,9 @@ Field: TypeAlias = Literal["likes", "comments", "reposts", "quotes", "bookmarks"
 # In the order of their numbers in the table of deltas.
 FIELDS: tuple[Field, ...] = ("likes", "comments", "reposts", "quotes", "bookmarks")
 
+# A poll has so many options at most; their votes are counted behind the fields.
+MOST_OPTIONS = 4
+
 
 class NoSuchItem(NotFound):
     """There is no such item, or it is gone."""

@@ -26,13 +26,13 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from server.engagement.events import EngagementRecorded
-from server.engagement.model import FIELDS, Counts, Edge, Field, Flags
+from server.engagement.model import FIELDS, MOST_OPTIONS, Counts, Edge, Field, Flags
 from server.kernel import outbox
 from server.kernel.database import Db, metadata
 
 # Edges carry no foreign key to items: an old month is dropped in one piece, edges before items,
 # and every insert looks for a live item in the same statement.
-likes, bookmarks = (
+likes, bookmarks, reposts = (
     Table(
         name,
         metadata,
@@ -43,7 +43,20 @@ likes, bookmarks = (
         schema="engage",
         postgresql_partition_by="RANGE (item_id)",
     )
-    for name in ("likes", "bookmarks")
+    for name in ("likes", "bookmarks", "reposts")
+)
+
+# A vote is an edge too: its poll is the item that asks.
+poll_votes = Table(
+    "poll_votes",
+    metadata,
+    Column("poll_id", PG_UUID, primary_key=True),
+    Column("user_id", PG_UUID, primary_key=True),
+    Column("option", SmallInteger, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    CheckConstraint("option between 0 and 3", name="option"),
+    schema="engage",
+    postgresql_partition_by="RANGE (poll_id)",
 )
 
 counter_delta = Table(
@@ -51,10 +64,10 @@ counter_delta = Table(
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("item_id", PG_UUID, nullable=False),
-    # The position in FIELDS.
+    # The position in FIELDS; behind them, the votes for each option of a poll.
     Column("field", SmallInteger, nullable=False),
     Column("change", Integer, nullable=False),
-    CheckConstraint("field between 0 and 4", name="field"),
+    CheckConstraint("field between 0 and 8", name="field"),
     # Whoever acts sees what is not folded yet of this one item.
     Index(None, "item_id"),
     schema="engage",
@@ -66,6 +79,19 @@ item_counters = Table(
     metadata,
     Column("item_id", PG_UUID, primary_key=True),
     *(Column(field, BigInteger, nullable=False, server_default="0") for field in FIELDS),
+    Column("version", BigInteger, nullable=False, server_default="0"),
+    schema="engage",
+    postgresql_with={"fillfactor": 70},
+)
+
+poll_counters = Table(
+    "poll_counters",
+    metadata,
+    Column("poll_id", PG_UUID, primary_key=True),
+    *(
+        Column(f"votes_{option}", BigInteger, nullable=False, server_default="0")
+        for option in range(MOST_OPTIONS)
+    ),
     Column("version", BigInteger, nullable=False, server_default="0"),
     schema="engage",
     postgresql_with={"fillfactor": 70},

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 from uuid import UUID
 
 from msgspec import Struct
 
-Kind: TypeAlias = Literal["ARTICLE", "TWEET", "COMMENT", "VIDEO"]
+Kind: TypeAlias = Literal[
+    "ARTICLE", "TWEET", "COMMENT", "VIDEO", "AUDIO", "PHOTO", "PROJECT", "BLOG"
+]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 State: TypeAlias = Literal["live", "retracted"]
 
 # The model whose vectors relate items; vectors of two models are never compared.

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
-from server.items.model import Entry, Listed, NewItem, StoredItem
+from server.items.model import KINDS, Entry, Listed, NewItem, StoredItem
 from server.kernel.database import Db, metadata
 from server.kernel.ids import floor_of
 
@@ -67,7 +67,7 @@ items = Table(
         nullable=False,
     ),
     Column("edited_at", DateTime(timezone=True)),
-    CheckConstraint("kind in ('ARTICLE', 'TWEET', 'COMMENT', 'VIDEO')", name="kind"),
+    CheckConstraint(f"kind in ({', '.join(repr(kind) for kind in KINDS)})", name="kind"),
     CheckConstraint("state in ('live', 'retracted')", name="state"),
     Index(
         "ix_items_live_sort",

@@ -17,8 +17,11 @@ PARTITIONED: tuple[tuple[str, str], ...] = (
     ("content", "items"),
     ("content", "item_embeddings"),
     ("content", "comments"),
+    ("content", "posts"),
     ("engage", "likes"),
     ("engage", "bookmarks"),
+    ("engage", "reposts"),
+    ("engage", "poll_votes"),
 )
 
 AHEAD = 2
@@ -69,6 +72,16 @@ def statements(schema: str, table: str, month: date) -> list[str]:
     return [
         f"create table {child} (like {parent} including all)",
         f"alter table {parent} attach partition {child} for values from ('{low}') to ('{high}')",
+    ]
+
+
+def first_statements(schema: str, table: str, now: datetime) -> list[str]:
+    """Write the SQL that gives a table that is new its partitions up to now and ahead."""
+    this_month = month_of(now)
+    return [
+        statement
+        for ahead in range(AHEAD + 1)
+        for statement in statements(schema, table, after(this_month, ahead))
     ]
 
 

@@ -1,0 +1,1 @@
+"""Posts: what people write here, with quotes, polls, pictures and links."""
