@@ -11,10 +11,13 @@ from redis.backoff import ExponentialWithJitterBackoff
 from realtime import Publisher
 from realtime.pubsub.redis import RedisPubSub
 from server.kernel.bell import Bell
-from server.kernel.clock import SystemClock
+from server.kernel.clock import Clock, SystemClock
 from server.kernel.database import Database
+from server.kernel.mail import Mailer
+from server.kernel.mail_console import ConsoleMailer
+from server.kernel.mail_smtp import SmtpMailer
 from server.kernel.queue_rq import RqQueue
-from server.kernel.services import Policy, Publishes, Services
+from server.kernel.services import OidcClient, Policy, Publishes, Services
 from server.kernel.storage import Storage
 from server.kernel.storage_disk import DiskStorage
 from server.kernel.storage_s3 import S3Storage
@@ -37,6 +40,8 @@ def policy_of(settings: Settings) -> Policy:
     return Policy(
         secret=settings.secret_key,
         public_url=settings.public_url,
+        page_url=settings.public_url or f"http://{settings.host}:{settings.port}",
+        google=_google(settings),
         access_token_seconds=settings.access_token_seconds,
         refresh_token_seconds=settings.refresh_token_seconds,
         secure_cookies=settings.secure_cookies,
@@ -46,6 +51,29 @@ def policy_of(settings: Settings) -> Policy:
         fetch_private_addresses=settings.fetch_private_addresses,
         trusted_proxies=listed(settings.trusted_proxies),
         allowed_origins=listed(settings.cors_origins),
+    )
+
+
+def _google(settings: Settings) -> OidcClient | None:
+    if settings.google_client_id is None:
+        return None
+    return OidcClient(
+        settings.google_issuer, settings.google_client_id, settings.google_client_secret or ""
+    )
+
+
+def mailer_of(settings: Settings, clock: Clock) -> Mailer:
+    """Choose how letters leave."""
+    if settings.mail == "console":
+        return ConsoleMailer()
+    return SmtpMailer(
+        host=settings.smtp_host or "",
+        port=settings.smtp_port,
+        security=settings.smtp_security,
+        sender=settings.mail_from,
+        clock=clock,
+        user=settings.smtp_user,
+        password=settings.smtp_password,
     )
 
 
@@ -98,6 +126,7 @@ async def services_of(
         pubsub = RedisPubSub(redis_url, subscribe=False)
         await pubsub.start()
         publisher = Publisher(pubsub)
+    clock = SystemClock()
     services = Services(
         policy=policy_of(settings),
         database=Database(database_url, pool=settings.database_pool),
@@ -113,7 +142,8 @@ async def services_of(
         publisher=publisher,
         storage=storage_of(settings),
         queue=RqQueue(redis_url),
-        clock=SystemClock(),
+        mailer=mailer_of(settings, clock),
+        clock=clock,
         bell=Bell(settings.database_listen_url or database_url),
     )
     try:

@@ -63,6 +63,27 @@ class Settings(Struct, frozen=True, kw_only=True):
         str, _says("Comma-separated origins that may call the API from a browser.")
     ] = ""
 
+    google_client_id: Annotated[
+        str | None, _says("The client id of Google sign-in; unset, there is none.")
+    ] = None
+    google_client_secret: Annotated[str | None, _says("The secret of that client.")] = None
+    google_issuer: Annotated[str, _says("The OIDC issuer that people sign in at.")] = (
+        "https://accounts.google.com"
+    )
+
+    mail: Annotated[
+        Literal["console", "smtp"],
+        _says("How letters leave; `console` shows them to the operator."),
+    ] = "console"
+    mail_from: Annotated[str, _says("The sender of letters.")] = "Lumen <lumen@localhost>"
+    smtp_host: Annotated[str | None, _says("The mail server, with MAIL=smtp.")] = None
+    smtp_port: Annotated[Port, _says("The mail server's port.")] = 587
+    smtp_security: Annotated[
+        Literal["starttls", "tls", "none"], _says("How the way to the mail server is kept private.")
+    ] = "starttls"
+    smtp_user: Annotated[str | None, _says("Whom the mail server knows us as.")] = None
+    smtp_password: Annotated[str | None, _says("The password for the mail server.")] = None
+
     storage: Annotated[Literal["disk", "s3"], _says("Where media are kept.")] = "disk"
     s3_bucket: Annotated[str | None, _says("The bucket, with STORAGE=s3.")] = None
     s3_endpoint_url: Annotated[str | None, _says("The S3 endpoint, unless it is AWS.")] = None
@@ -128,6 +149,9 @@ def _checked(settings: Settings) -> Settings:
     if settings.secret_key is not None and len(settings.secret_key) < _LEAST_SECRET:
         raise SettingsError(f"SECRET_KEY is too short: give it {_LEAST_SECRET} characters or more.")
     _check_storage(settings)
+    _check_mail(settings)
+    if settings.google_client_id and not settings.google_client_secret:
+        raise SettingsError("GOOGLE_CLIENT_ID needs GOOGLE_CLIENT_SECRET.")
     for name, schemes in _SCHEMES.items():
         _check_url(name, getattr(settings, name), schemes)
     for origin in listed(settings.cors_origins):
@@ -143,6 +167,7 @@ _SCHEMES = {
     "redis_url": ("redis", "rediss"),
     "public_url": ("http", "https"),
     "s3_endpoint_url": ("http", "https"),
+    "google_issuer": ("http", "https"),
 }
 
 
@@ -158,6 +183,15 @@ def _check_storage(settings: Settings) -> None:
         raise SettingsError("STORAGE=s3 needs S3_BUCKET, the name of the bucket.")
     if bool(settings.s3_access_key_id) != bool(settings.s3_secret_access_key):
         raise SettingsError("S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY go together: set both.")
+
+
+def _check_mail(settings: Settings) -> None:
+    if settings.mail == "smtp" and not settings.smtp_host:
+        raise SettingsError("MAIL=smtp needs SMTP_HOST, the name of the mail server.")
+    if settings.smtp_user and not settings.smtp_password:
+        raise SettingsError("SMTP_USER and SMTP_PASSWORD go together: set both.")
+    if "@" not in settings.mail_from or not settings.mail_from.isprintable():
+        raise SettingsError("MAIL_FROM takes a sender such as Lumen <lumen@example.org>.")
 
 
 def _check_url(name: str, given: str | None, schemes: tuple[str, ...]) -> None:

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from server.kernel.bell import Bell
 from server.kernel.clock import Clock
 from server.kernel.database import Database, Db
+from server.kernel.mail import Mailer
 from server.kernel.queue import JobQueue
 from server.kernel.storage import Storage
 
@@ -25,11 +26,23 @@ class Publishes(Protocol):
         ...
 
 
+class OidcClient(Struct, frozen=True):
+    """Whom an issuer of sign-ins knows us as."""
+
+    issuer: str
+    client_id: str
+    client_secret: str
+
+
 class Policy(Struct, frozen=True, kw_only=True):
     """The settings that rules depend on."""
 
     secret: str
     public_url: str | None = None
+    # Where links that leave the server lead: the public URL, or what it listens on without one.
+    page_url: str = "http://127.0.0.1:8080"
+    # Nobody signs in by Google without it.
+    google: OidcClient | None = None
     access_token_seconds: float = 900.0
     refresh_token_seconds: float = 2592000.0
     secure_cookies: bool = False
@@ -50,6 +63,7 @@ class Services(Struct, frozen=True, kw_only=True):
     redis: Redis
     publisher: Publishes
     storage: Storage
+    mailer: Mailer
     queue: JobQueue
     clock: Clock
     bell: Bell
