@@ -14,6 +14,7 @@ from server.users.model import (
     Credentials,
     GrantedRole,
     NewUser,
+    State,
     User,
     UserExists,
     check_display_name,
@@ -56,6 +57,11 @@ async def by_username(db: Db, username: str) -> User | None:
     return await store.by_username(db, username)
 
 
+async def by_usernames(db: Db, usernames: Collection[str]) -> list[User]:
+    """Read the people of some usernames, for the server's own use; in one query."""
+    return await store.by_usernames(db, usernames)
+
+
 async def credentials(db: Db, login: str) -> Credentials | None:
     """Read what a sign-in by this username or address is compared with."""
     return await store.credentials(db, login.strip())
@@ -94,6 +100,16 @@ async def set_role(db: Db, viewer: Viewer, user_id: UUID, role: GrantedRole) -> 
         raise NotAllowed("Only an admin gives roles.")
     if not await store.set_role(db, user_id, role):
         raise NotFound("There is no such person.")
+
+
+async def hold(db: Db, user_id: UUID) -> User | None:
+    """Read a person and keep others from changing their account until the end."""
+    return await store.hold(db, user_id)
+
+
+async def set_state(db: Db, user_id: UUID, state: State) -> None:
+    """Set the state of an account; who may decide that is checked by who calls."""
+    await store.set_state(db, user_id, state)
 
 
 async def of_domain(db: Db, domain: str) -> list[UUID]:

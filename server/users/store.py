@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from server.kernel.database import Db, metadata
-from server.users.model import Credentials, GrantedRole, NewUser, User
+from server.users.model import Credentials, GrantedRole, NewUser, State, User
 
 # A username as an eye takes it in a hurry; `server.users.look` does the same to any text.
 LOOK_OF_USERNAME = (
@@ -146,6 +146,15 @@ async def by_username(db: Db, username: str) -> User | None:
     return None if row is None else User(*row)
 
 
+async def by_usernames(db: Db, usernames: Collection[str]) -> list[User]:
+    """Read people by their usernames, however those are capitalised."""
+    if not usernames:
+        return []
+    wanted = literal([each.lower() for each in usernames], ARRAY(Text))
+    rows = await db.execute(select(*_KNOWN).where(func.lower(users.c.username) == any_(wanted)))
+    return [User(*row) for row in rows]
+
+
 async def credentials(db: Db, login: str) -> Credentials | None:
     """Read what a sign-in is compared with, by username or by address."""
     column = users.c.email if "@" in login else users.c.username
@@ -165,6 +174,11 @@ async def set_role(db: Db, user_id: UUID, role: GrantedRole) -> bool:
     """Give a person a role; False when there is no such person."""
     changed = users.update().where(users.c.id == user_id).values(role=role).returning(users.c.id)
     return (await db.execute(changed)).first() is not None
+
+
+async def set_state(db: Db, user_id: UUID, state: State) -> None:
+    """Set the state of an account."""
+    await db.execute(users.update().where(users.c.id == user_id).values(state=state))
 
 
 async def hold(db: Db, user_id: UUID) -> User | None:
