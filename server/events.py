@@ -3,6 +3,7 @@
 from server.auth.events import SignInEnded
 from server.comments.events import CommentCreated
 from server.engagement.events import EngagementRecorded
+from server.graph.events import BlockLifted, BlockMade, Followed, Muted, Unfollowed, Unmuted
 from server.items.events import ItemsEdited, ItemsEmbedded, ItemsPublished, ItemsRetracted
 from server.kernel.outbox import Event
 from server.media.events import CardChanged
@@ -12,6 +13,12 @@ from server.sources.events import FileGiven, SourceDue
 
 EVENTS: tuple[type[Event], ...] = (
     SignInEnded,
+    Followed,
+    Unfollowed,
+    BlockMade,
+    BlockLifted,
+    Muted,
+    Unmuted,
     SourceDue,
     FileGiven,
     ItemsPublished,

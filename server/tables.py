@@ -6,6 +6,7 @@ from server.audit import store as _audit
 from server.auth import store as _auth
 from server.comments import store as _comments
 from server.engagement import store as _engagement
+from server.graph import store as _graph
 from server.items import store as _items
 from server.kernel import idempotency as _idempotency
 from server.kernel import leases as _leases
@@ -21,6 +22,7 @@ from server.users import store as _users
 STORES = (
     _users,
     _auth,
+    _graph,
     _sources,
     _items,
     _media,
