@@ -1,6 +1,7 @@
 """What an app writes: one topic of one socket."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, ClassVar, NoReturn, Protocol, TypeAlias
 
 from msgspec import Struct, field
@@ -78,6 +79,16 @@ class Engine(Protocol):
         """Call `ended` when the channel is over, which it may be already."""
 
 
+class _Done:
+    """What a plain callback gives back to whoever awaits it: nothing is left to do."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield from ()
+
+
+_DONE = _Done()
+
+
 class Channel:
     """One topic of one socket: callbacks run one at a time, in the order things arrived.
 
@@ -94,6 +105,15 @@ class Channel:
         self.socket = socket
         self.topic = topic
         self.engine: Engine = _NOT_RUNNING
+        self._assigns: dict[str, Any] | None = None
+        self._subscribed: dict[str, Callable[[], None]] | None = None
+
+    @property
+    def assigns(self) -> dict[str, Any]:
+        """What this channel keeps for itself; it begins as a copy of the socket's."""
+        if self._assigns is None:
+            self._assigns = dict(self.socket.assigns)
+        return self._assigns
 
     def join(self, params: Any) -> Any:
         """Let the client in, answering it with what is returned; or raise Refused.
@@ -109,15 +129,21 @@ class Channel:
         """
         raise Refused("unknown_event", event=event)
 
-    async def handle_info(self, message: Any) -> None:
-        """Take what the app said by `send_info`."""
+    def handle_info(self, message: Any) -> Awaitable[None] | None:  # noqa: ARG002
+        """Take what the app said by `send_info`, and broadcasts on topics subscribed to.
 
-    async def handle_out(self, event: str, payload: Any) -> None:
+        This one, `handle_out` and `terminate` may be plain functions too.
+        """
+        return _DONE
+
+    def handle_out(self, event: str, payload: Any) -> Awaitable[None] | None:
         """Take a broadcast named in `intercept`; unless overridden it goes on to the client."""
         self.push(event, payload)
+        return _DONE
 
-    async def terminate(self, reason: str) -> None:
+    def terminate(self, reason: str) -> Awaitable[None] | None:  # noqa: ARG002
         """Put away what the channel held; the client hears nothing more."""
+        return _DONE
 
     def push(self, event: str, payload: Any) -> None:
         """Send to this client. Inside `join` it follows the answer."""
@@ -130,6 +156,23 @@ class Channel:
     def send_info(self, message: Any) -> None:
         """Put a message for `handle_info` into the inbox, behind the answer to a join."""
         self.engine.send_info(message)
+
+    def send_after(self, seconds: float, message: Any) -> asyncio.TimerHandle:
+        """Put a message for `handle_info` into the inbox later, unless that is cancelled."""
+        return asyncio.get_running_loop().call_later(seconds, self.send_info, message)
+
+    def subscribe(self, topic: str) -> None:
+        """Hand what is broadcast on another topic to `handle_info`, as a Broadcast, to the end."""
+        if self._subscribed is None:
+            self._subscribed = {}
+            self.engine.on_end(self._unsubscribe_all)
+        if topic not in self._subscribed:
+            self._subscribed[topic] = self.socket.endpoint.subscribe(topic, self.send_info)
+
+    def unsubscribe(self, topic: str) -> None:
+        """Hear no more of another topic."""
+        if self._subscribed is not None and (stop := self._subscribed.pop(topic, None)):
+            stop()
 
     def stop(self, reason: str = "normal") -> None:
         """End the channel once it has done what is in its inbox."""
@@ -150,6 +193,10 @@ class Channel:
     async def broadcast_from(self, event: str, payload: Any) -> None:
         """Send to everyone on this topic but this client."""
         await self.socket.endpoint.broadcast_from(self.engine.member, self.topic, event, payload)
+
+    def _unsubscribe_all(self) -> None:
+        for topic in tuple(self._subscribed or ()):
+            self.unsubscribe(topic)
 
 
 class _NotRunning:

@@ -9,10 +9,11 @@ from typing import Any, Literal, assert_never
 from realtime.channel import Channel
 from realtime.close import DISCONNECTED, FLOODING, IDLE, OVER_RATE, SLOW, TOO_BIG, Close
 from realtime.frame import Wire
+from realtime.guard import is_plain
 from realtime.message import Message, Ref, Reply
 from realtime.meter import Refusal
 from realtime.node import Node
-from realtime.runner import Runner, is_plain
+from realtime.runner import Runner
 from realtime.serializer import V2_SERIALIZER, Malformed, decode_around, reply_frame
 from realtime.session import Command, Deliver, End, Leave, Send, Session, Start
 from realtime.socket import Socket

@@ -1,6 +1,8 @@
-"""The one place of the library that catches whatever the app raises."""
+"""Calls what the app wrote; the one place of the library that catches whatever it raises."""
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -29,3 +31,16 @@ def guarded_call(function: Callable[..., T], *arguments: Any) -> T | Raised:
         return function(*arguments)
     except Exception as error:  # noqa: BLE001 - so that one listener does not deafen the others
         return Raised(error)
+
+
+@lru_cache(1024)
+def is_plain(function: Any) -> bool:
+    """Say whether a callback may answer without a task."""
+    return not iscoroutinefunction(function)
+
+
+async def settled(result: T | Awaitable[T]) -> T:
+    """Return what a callback came to, `async def` or plain."""
+    if isinstance(result, Awaitable):
+        return await result
+    return result

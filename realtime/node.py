@@ -14,6 +14,7 @@ from realtime.handshake import CheckOrigin
 from realtime.limits import Limits
 from realtime.meter import Meters
 from realtime.socket import ConnectInfo, ConnectRefused, Hub, Socket
+from realtime.spans import trace_connect
 from realtime.tally import Tally
 from realtime.telemetry import SocketRefused, Telemetry
 from realtime.topic import Routes
@@ -83,6 +84,8 @@ class Node:
         try:
             socket = self._make_socket(info)
             socket.endpoint = self._hub
+            if self.telemetry.tracing:
+                trace_connect(socket, self.telemetry)
             deciding = socket.connect()
             if deciding is not None:
                 async with asyncio.timeout(self.limits.connect_timeout_s):

@@ -6,44 +6,24 @@ objects and no tasks.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from functools import lru_cache, partial
-from inspect import iscoroutinefunction
+from functools import partial
 from time import perf_counter
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from realtime.channel import Answer, Channel, Error, Ok, Refused, SocketRef, Stop
 from realtime.frame import Frame, Wire
-from realtime.guard import Raised, guarded, guarded_call
+from realtime.guard import Raised, guarded, guarded_call, is_plain, settled
+from realtime.inbox import Info, Item, Leaving, Stopping
 from realtime.joining import ABANDONED, JoinAnswer, ask, ask_now
 from realtime.message import Broadcast, Message, Reply, pack
 from realtime.owner import Owner
 from realtime.session import Start
+from realtime.spans import trace
 from realtime.tally import Outcome
-from realtime.telemetry import ChannelCrashed, Handled, InboxOverflowed, Joined
-
-
-class _Info(Struct, frozen=True):
-    message: Any
-
-
-class _Leave(Struct, frozen=True):
-    pass
-
-
-class _Stop(Struct, frozen=True):
-    reason: str
-
-
-@lru_cache(1024)
-def is_plain(function: Any) -> bool:
-    """Say whether a callback may answer without a task."""
-    return not iscoroutinefunction(function)
-
-
-_Item = Message | Frame | _Info | _Leave | _Stop
+from realtime.telemetry import ChannelCrashed, InboxOverflowed, Joined
 
 
 class Runner:
@@ -63,7 +43,7 @@ class Runner:
         self._join_ref = start.join_ref
         self._pattern = pattern
         self._plain = False  # its handle_in is a plain function, or one that may return at once
-        self._inbox: list[_Item] = []  # a deque would be the largest part of a quiet channel
+        self._inbox: list[Item] = []  # a deque would be the largest part of a quiet channel
         self._held: list[Wire | Frame] | None = []  # what follows the answer to the join
         self._open = False  # the join was answered ok
         self._reason: str | None = None  # why it is over
@@ -104,7 +84,7 @@ class Runner:
 
     def leave(self) -> None:
         """Come to an end after what is in the inbox."""
-        self._put(_Leave())
+        self._put(Leaving())
 
     def end(self, reason: str) -> None:
         """Be over now: nothing more reaches the client; a handler at work may finish."""
@@ -142,11 +122,11 @@ class Runner:
 
     def send_info(self, message: Any) -> None:
         """Put a message of the app into the inbox; a channel that cannot keep up ends."""
-        self._put_own(_Info(message))
+        self._put_own(Info(message))
 
     def stop(self, reason: str) -> None:
         """Put the end into the inbox."""
-        self._put_own(_Stop(reason))
+        self._put_own(Stopping(reason))
 
     def socket_ref(self) -> SocketRef:
         """Return what the message being handled is answered by."""
@@ -169,7 +149,7 @@ class Runner:
 
     # Inside.
 
-    def _tell(self, event: InboxOverflowed | Joined | Handled | ChannelCrashed) -> None:
+    def _tell(self, event: InboxOverflowed | Joined | ChannelCrashed) -> None:
         self._owner.telemetry.emit(event)
 
     def _send(self, wire: Wire) -> None:
@@ -194,7 +174,7 @@ class Runner:
         else:
             self.push_frame(frame)
 
-    def _put_own(self, item: _Item) -> None:
+    def _put_own(self, item: Item) -> None:
         if len(self._inbox) < self._owner.limits.inbox_size:
             self._put(item)
         else:
@@ -210,7 +190,7 @@ class Runner:
                 self._owner.answered(self._key, "error", {"reason": "overloaded"})
             self.end("overloaded")
 
-    def _put(self, item: _Item) -> None:
+    def _put(self, item: Item) -> None:
         if self._reason is None:
             self._inbox.append(item)
             self._wake()
@@ -259,7 +239,7 @@ class Runner:
 
     async def _terminate(self, reason: str) -> None:
         async with asyncio.timeout(self._owner.limits.shutdown_timeout_s):
-            await self.channel.terminate(reason)
+            await settled(self.channel.terminate(reason))
 
     async def _join(self, make: Callable[[], Channel], join: Message) -> None:
         loop = asyncio.get_running_loop()
@@ -285,6 +265,8 @@ class Runner:
     def _made(self, make: Callable[[], Channel]) -> Channel:
         self.channel = make()
         self.channel.engine = self
+        if self._owner.telemetry.tracing:
+            trace(self.channel, self._pattern, self._owner.telemetry)
         self._plain = is_plain(type(self.channel).handle_in)
         return self.channel
 
@@ -303,19 +285,19 @@ class Runner:
             fanout.part(self._topic, self.member)
             fanout.enter(self._topic, self.member, self._owner.writer)
 
-    async def _handle(self, item: _Info | Frame | _Leave | _Stop) -> None:
+    async def _handle(self, item: Info | Frame | Leaving | Stopping) -> None:
         match item:
-            case _Info(message):
+            case Info(message):
                 self._doing = "handle_info"
-                await self.channel.handle_info(message)
+                await settled(self.channel.handle_info(message))
             case Frame():
                 self._doing = "handle_out"
                 payload = Broadcast(item.topic, item.event, item.payload).decode()
-                await self.channel.handle_out(item.event, payload)
-            case _Leave():
+                await settled(self.channel.handle_out(item.event, payload))
+            case Leaving():
                 self._owner.left(self._key)
                 self.end("left")
-            case _Stop(reason):
+            case Stopping(reason):
                 self._finish(reason)
 
     def _handle_now(self, message: Message) -> None:
@@ -353,23 +335,22 @@ class Runner:
         self._task = self._owner.spawn(self._run(partial(self._handle_in, message, answer)))
         return None
 
-    async def _handle_in(self, message: Message, begun: Awaitable[Answer] | None = None) -> None:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+    async def _handle_in(self, message: Message, begun: Answer | Awaitable[Answer] = None) -> None:
+        began = perf_counter()
         self._current = message
         outcome: Outcome = "crashed"
         try:
             try:
-                answer = begun or self.channel.handle_in(message.event, self._payload(message))
-                if isinstance(answer, Awaitable):
-                    answer = await answer
+                begun = begun or self.channel.handle_in(message.event, self._payload(message))
+                answer = await settled(begun)
             except Refused as refusal:
                 answer = Error(refusal.response)
             outcome = "refused" if isinstance(answer, Error) else "ok"
             self._answer(message, answer)
         finally:
             self._current = None
-            self._tell(Handled(self._pattern, message.event, outcome, loop.time() - began))
+            seconds = perf_counter() - began
+            self._owner.tally.add(self._pattern, message.event, outcome, seconds)
 
     def _payload(self, message: Message) -> Any:
         """Return the payload as this channel wants it; another of the socket may want it raw."""

@@ -19,7 +19,10 @@ class ConnectInfo(Struct, frozen=True, kw_only=True):
     params: dict[str, Any] = {}
     auth_token: str | None = None
     peer: str | None = None
+    port: int | None = None
     headers: Mapping[str, str] = {}  # x-*, user-agent, origin, traceparent, tracestate
+    # What a middleware put into the ASGI scope; nothing where any page may connect.
+    session: Mapping[str, Any] | None = None
     uri: str = ""
     transport: str = "websocket"
 

@@ -112,6 +112,32 @@ class PublishRefused(Struct, frozen=True):
     count: int
 
 
+class SpanStarted(Struct, frozen=True):
+    """A callback of the app begins."""
+
+    id: int
+    callback: str  # "connect", or a method of Channel
+    pattern: str  # of the channel's topic; nothing for a socket
+    event: str  # what handle_in and handle_out are given
+
+
+class SpanStopped(Struct, frozen=True):
+    """It has returned."""
+
+    span: SpanStarted
+    seconds: float
+    outcome: str  # "ok", or "refused"
+
+
+class SpanRaised(Struct, frozen=True):
+    """It has raised, or was cancelled."""
+
+    span: SpanStarted
+    seconds: float
+    error: BaseException
+
+
+Span: TypeAlias = SpanStarted | SpanStopped | SpanRaised
 Event: TypeAlias = (
     SocketOpened
     | SocketRefused
@@ -135,6 +161,7 @@ class Telemetry:
 
     def __init__(self, *handlers: Callable[[Event], None]) -> None:
         self._handlers = handlers
+        self._tracers: tuple[Callable[[Span], None], ...] = ()
 
     def attach(self, handler: Callable[[Event], None]) -> Callable[[], None]:
         """Send events to `handler` until the returned function is called."""
@@ -149,3 +176,25 @@ class Telemetry:
         """Tell everyone attached."""
         for handler in self._handlers:
             handler(event)
+
+    def trace(self, tracer: Callable[[Span], None]) -> Callable[[], None]:
+        """Tell `tracer` of every callback of sockets and channels that begin from now on.
+
+        It is called in place, a span's beginning and end in one context (contextvars).
+        """
+        self._tracers = (*self._tracers, tracer)
+
+        def stop() -> None:
+            self._tracers = tuple(kept for kept in self._tracers if kept is not tracer)
+
+        return stop
+
+    @property
+    def tracing(self) -> bool:
+        """Whether anybody wants to hear of spans."""
+        return bool(self._tracers)
+
+    def emit_span(self, span: Span) -> None:
+        """Tell everyone who traces."""
+        for tracer in self._tracers:
+            tracer(span)

@@ -52,10 +52,10 @@ class _Replica:
 
     __slots__ = ("clock", "entries", "visible")
 
-    def __init__(self, *, visible: bool) -> None:
+    def __init__(self) -> None:
         self.clock = 0
         self.entries: dict[int, Entry] = {}
-        self.visible = visible
+        self.visible = True
 
 
 class State:
@@ -63,7 +63,7 @@ class State:
 
     def __init__(self, replica: str, *, kept: int = 1_000) -> None:
         self.replica = replica
-        self._own = _Replica(visible=True)
+        self._own = _Replica()
         self._replicas = {replica: self._own}
         self._topics: dict[str, dict[tuple[str, int], Entry]] = {}
         self._done: deque[tuple[int, int, bool]] = deque(maxlen=kept)  # number, dot, added
@@ -127,7 +127,7 @@ class State:
         change = Change([], [])
         if delta.replica == self.replica:
             return change
-        theirs = self._replicas.setdefault(delta.replica, _Replica(visible=True))
+        theirs = self._replicas.setdefault(delta.replica, _Replica())
         if delta.upto <= theirs.clock:
             return change
         if delta.since > theirs.clock:
@@ -155,7 +155,7 @@ class State:
 
     def up(self, name: str) -> Change:
         """Show again what a replica has that is heard of."""
-        replica = self._replicas.setdefault(name, _Replica(visible=True))
+        replica = self._replicas.setdefault(name, _Replica())
         if replica.visible:
             return Change([], [])
         replica.visible = True

@@ -21,7 +21,7 @@ async def admit(
     """Let a client in by its origin, its version and the app's word; raises ConnectRefused."""
     if not origin_fits(node, scope):
         raise node.refused("origin")
-    info = connect_info(scope, token, transport)
+    info = connect_info(node, scope, token, transport)
     serializer = negotiate(info.params.get("vsn", "1.0.0"))
     if serializer is None:
         raise node.refused("vsn")
@@ -39,7 +39,7 @@ def origin_fits(node: Node, scope: Scope) -> bool:
     )
 
 
-def connect_info(scope: Scope, token: str | None, transport: str) -> ConnectInfo:
+def connect_info(node: Node, scope: Scope, token: str | None, transport: str) -> ConnectInfo:
     """Collect what is known of a client."""
     kept = {
         raw.decode("latin-1").lower(): value.decode("latin-1")
@@ -56,8 +56,11 @@ def connect_info(scope: Scope, token: str | None, transport: str) -> ConnectInfo
         params={**read, **scope.get("path_params", {})},
         auth_token=token,
         peer=client[0] if client else None,
+        port=client[1] if client else None,
         headers=kept,
         uri=f"{scope['scheme']}://{host}{scope['path']}",
+        # A foreign page brings the reader's cookies along: only who looks at origins may use them.
+        session=scope.get("session") if node.check_origin is not False else None,
         transport=transport,
     )
 

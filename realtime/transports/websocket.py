@@ -14,6 +14,7 @@ from realtime.node import Node
 from realtime.serializer import Serializer
 from realtime.socket import ConnectRefused, Socket
 from realtime.transports.admission import Receive, Scope, Send, admit
+from realtime.transports.http import start
 from realtime.writer import FramedWriter, Lane, ignore_overflow
 
 LANE = "realtime.lane"
@@ -59,6 +60,9 @@ class WebSocketTransport:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one client from its upgrade to its end."""
+        if scope["type"] == "http":
+            await _no_upgrade(send)
+            return
         if scope["type"] != "websocket":
             raise RuntimeError("the realtime endpoint serves websockets; mount it as one")
         began = asyncio.get_running_loop().time()
@@ -210,6 +214,14 @@ async def _serve(connection: Connection, writer: AsgiWriter, receive: Receive) -
     finally:
         connection.closed(CRASHED.code, "transport ended")
         writer.finish()
+
+
+async def _no_upgrade(send: Send) -> None:
+    """Answer a request that asks for no websocket, as Phoenix does."""
+    words = b"This is a websocket: the connection header must contain 'upgrade'.\n"
+    about = (("content-type", "text/plain; charset=utf-8"), ("content-length", str(len(words))))
+    await start(send, HTTPStatus.BAD_REQUEST, about)
+    await send({"type": "http.response.body", "body": words})
 
 
 async def _refuse(scope: Scope, send: Send, status: int) -> None:

@@ -164,7 +164,7 @@ class App:
         match scope["type"], scope.get("path"):
             case "lifespan", _:
                 await self._live(receive, send)
-            case "websocket", "/socket/websocket":
+            case "websocket" | "http", "/socket/websocket":
                 await self.endpoint.websocket(scope, receive, send)
             case "http", "/socket/longpoll":
                 await self.endpoint.longpoll(scope, receive, send)

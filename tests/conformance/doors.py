@@ -1,6 +1,7 @@
 """Rules 1.1 to 1.3, 1.9 and 1.10: how a client comes in and goes, by either transport."""
 
 import base64
+import json
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -48,6 +49,16 @@ async def versions(judge: Judge) -> None:
     for vsn in ("2.1.0", "3.0.0", "2.0", "2", "", "next"):
         assert await _refused(judge, f"vsn={vsn}") == 403, vsn
     assert await _refused(judge, "vsn[]=2.0.0") == 403
+
+
+@rule("1.1 what asks for no upgrade is answered 400", on=WEBSOCKET)
+async def no_upgrade(judge: Judge) -> None:
+    address = judge.address("vsn=2.0.0").replace("ws://", "http://", 1)
+    async with httpx2.AsyncClient(timeout=PATIENCE_S, trust_env=False) as http:
+        answer = await http.get(address)
+        assert answer.status_code == 400
+        assert "upgrade" in answer.text
+        assert (await http.post(address, content=b"{}")).status_code == 400
 
 
 @rule("1.1 params nest by brackets, arrays are maps by index, empty pieces are nothing")
@@ -209,6 +220,32 @@ async def batches(judge: Judge) -> None:
 async def empty_lines(judge: Judge) -> None:
     async with _opened(judge) as wire:
         assert await wire.post("\n\r\n") == {"status": 200}
+        await says_no_more(wire)
+
+
+@rule("1.10 a body of any other type is one message, as version 1 sends it", on=LONGPOLL)
+async def version_one_by_poll(judge: Judge) -> None:
+    async with judge.polling("vsn=1.0.0") as wire:
+        await wire.poll()
+        join = {"topic": ROOM, "event": "phx_join", "payload": {}, "ref": "1"}
+        assert await wire.post(json.dumps(join), "application/json") == {"status": 200}
+        answer = {"status": "ok", "response": {}}
+        await says(wire, {"topic": ROOM, "event": "phx_reply", "payload": answer, "ref": "1"})
+
+
+@rule("1.10 the token of a session may come in a header", on=LONGPOLL)
+async def token_in_a_header(judge: Judge) -> None:
+    async with _opened(judge) as wire, judge.polling() as other:
+        await wire.send(["1", "1", ROOM, "phx_join", {}])
+        body = await other.poll(headers={"x-phoenix-longpoll-token": wire.token})
+        assert (body["status"], len(body["messages"])) == (200, 1)
+
+
+@rule("1.10 a poll whose time is over is answered 204, and the session lives on", on=LONGPOLL)
+async def poll_without_news(judge: Judge) -> None:
+    async with _opened(judge) as wire:
+        body = await wire.poll()
+        assert (body["status"], body["messages"]) == (204, [])
         await says_no_more(wire)
 
 

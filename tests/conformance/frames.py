@@ -155,6 +155,18 @@ def _one(event: str, ref: Any, payload: Any, topic: str = ROOM) -> dict[str, Any
     return {"topic": topic, "event": event, "payload": payload, "ref": ref}
 
 
+@rule("1.6 what version 1 is asked may be any JSON value; an array is none of its messages",
+      on=WEBSOCKET, beyond=True)  # fmt: skip
+async def version_one_payloads(judge: Judge) -> None:
+    async with judge.connect("vsn=1.0.0") as wire:
+        await wire.send({"topic": ROOM, "event": "phx_join", "payload": {}, "ref": "1"})
+        await wire.receive()
+        await wire.send(["1", "9", ROOM, "echo", {}])
+        for payload in ([1], "text", None):
+            await wire.send({"topic": ROOM, "event": "echo", "payload": payload, "ref": "2"})
+            await says(wire, _one("phx_reply", "2", {"status": "ok", "response": payload}))
+
+
 @rule("1.7.1 a heartbeat is answered in any state, its join_ref always null")
 async def heartbeats(judge: Judge) -> None:
     async with judge.connect() as wire:
@@ -339,6 +351,54 @@ async def stops(judge: Judge) -> None:
         await wire.send(["3", "s", ROOM, "stop", {"reason": "broken"}])
         error = ["3", "3", ROOM, "phx_error", {"reason": "channel_crash"}]
         await says(wire, reply("3", "s", "ok", {}), error)
+
+
+@rule("1.8 an answer may come once the handler is over")
+async def late_answers(judge: Judge) -> None:
+    async with judge.connect() as wire:
+        await joined(wire)
+        for ref in ("2", "3"):
+            await wire.send(["1", ref, ROOM, "later", {"n": ref}])
+        await says(wire, reply("1", "2", "ok", {"n": "2"}), reply("1", "3", "ok", {"n": "3"}))
+
+
+@rule("1.8 the end of a socket ends its channels: its presences leave", on=WEBSOCKET)
+async def closed_socket(judge: Judge) -> None:
+    lobby = f"lobby:{secrets.token_hex(4)}"
+    async with judge.connect() as wire:
+        await joined(wire, "1", lobby, {"name": "stays"})
+        async with judge.connect() as other:
+            await joined(other, "1", lobby, {"name": "goes"})
+            await _diff(wire, lobby, "joins", "goes")
+        await _diff(wire, lobby, "leaves", "goes")
+
+
+async def _diff(wire: Any, topic: str, which: str, name: str) -> None:
+    """Wait until presence has told of somebody, in the shapes of 2.3."""
+    while True:
+        join_ref, ref, where, event, payload = await wire.receive()
+        if event == "presence_diff":
+            assert (join_ref, ref, where) == (None, None, topic)
+            assert payload.keys() == {"joins", "leaves"}
+            if name in payload[which]:
+                (meta,) = payload[which][name]["metas"]
+                assert len(meta["phx_ref"]) == 16
+                return
+
+
+@rule("2.3 presence_state is pushed to who joins: keys with their metas, each with a phx_ref")
+async def presence_state(judge: Judge) -> None:
+    lobby = f"lobby:{secrets.token_hex(4)}"
+    async with judge.connect() as wire, judge.connect() as other:
+        await joined(wire, "1", lobby, {"name": "ada"})
+        await says(wire, ["1", None, lobby, "presence_state", {}])
+        await _diff(wire, lobby, "joins", "ada")
+        await joined(other, "7", lobby, {"name": "bob"})
+        join_ref, ref, _, event, state = await other.receive()
+        assert (join_ref, ref, event) == ("7", None, "presence_state")
+        assert [*state] == ["ada"]
+        assert [*state["ada"]] == ["metas"]
+        assert [*state["ada"]["metas"][0]] == ["phx_ref"]
 
 
 @rule("2.1 broadcast_from leaves out the sender alone")

@@ -83,22 +83,22 @@ class PollWire:
         self._http = http
         self._url = url
         self._headers = dict(headers)
-        self._token = ""
+        self.token = ""
         self._waiting: deque[str] = deque()
 
-    async def poll(self) -> Any:
+    async def poll(self, headers: Mapping[str, str] | None = None) -> Any:
         """Ask once, and return the body."""
-        url = f"{self._url}&token={self._token}" if self._token else self._url
-        answer = await self._http.get(url, headers=self._headers)
+        url = f"{self._url}&token={self.token}" if self.token else self._url
+        answer = await self._http.get(url, headers={**self._headers, **(headers or {})})
         assert answer.status_code == 200
         body = answer.json()
-        self._token = body.get("token", self._token)
+        self.token = body.get("token", self.token)
         return body
 
     async def post(self, body: str, content_type: str = "application/x-ndjson") -> Any:
         """Send a batch as it is, and return the body of the answer."""
         answer = await self._http.post(
-            f"{self._url}&token={self._token}",
+            f"{self._url}&token={self.token}",
             content=body,
             headers={**self._headers, "content-type": content_type},
         )

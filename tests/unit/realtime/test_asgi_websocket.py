@@ -114,6 +114,7 @@ async def test_what_the_socket_is_told_of_its_client() -> None:
                 (b"cookie", b"private"),
             ],
             path_params={"project": "9"},
+            session={"user_id": 7},
         )
         # `phoenix` is echoed and nothing else: a browser fails without it, the token stays private.
         assert await client.accepted() == {"type": "websocket.accept", "subprotocol": "phoenix"}
@@ -128,6 +129,29 @@ async def test_what_the_socket_is_told_of_its_client() -> None:
         assert (info.auth_token, info.peer, info.transport) == ("s3cret?", "10.0.0.1", "websocket")
         assert info.headers == {"user-agent": "test", "x-request-id": "7"}
         assert info.uri == "ws://here.test:80/socket/websocket"
+        assert info.port == 5
+        assert info.session == {"user_id": 7}
+
+
+async def test_where_any_page_may_connect_nobody_is_known_by_a_cookie() -> None:
+    async with server() as (connect, _):
+        client = connect(session={"user_id": 7}, headers=[(b"origin", b"https://evil.test")])
+        client._endpoint.node.check_origin = False
+        await client.accepted()
+        ((connection,),) = (client._endpoint.node.connections,)
+        assert connection.socket.info.session is None
+
+
+async def test_a_request_for_no_websocket_is_answered_400() -> None:
+    sent: list[Any] = []
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    async with serving() as (endpoint, _):
+        await endpoint.websocket({"type": "http", "method": "GET"}, None, send)  # type: ignore[arg-type]
+    assert sent[0]["status"] == 400
+    assert b"upgrade" in sent[1]["body"]
 
 
 @pytest.mark.parametrize(
@@ -246,4 +270,4 @@ async def test_a_stop_says_1012_behind_what_was_broadcast() -> None:
 async def test_only_websockets_are_served() -> None:
     async with serving() as (endpoint, _):
         with pytest.raises(RuntimeError, match="websockets"):
-            await endpoint.websocket({"type": "http"}, None, None)  # type: ignore[arg-type]
+            await endpoint.websocket({"type": "lifespan"}, None, None)  # type: ignore[arg-type]

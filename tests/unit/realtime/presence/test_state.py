@@ -124,7 +124,51 @@ def test_nobody_takes_away_or_hides_what_is_its_own() -> None:
     assert a.down("a") == a.forget("a") == Change([], [])
     assert a.remove(99) is None
     assert refs(a) == {"1"}
+    assert a.clocks() == {"a": 1}
     assert list(a.topics()) == ["room"]
+
+
+def test_a_full_state_tells_of_nobody_twice() -> None:
+    a, b = State("a", kept=0), State("b")
+    a.add(entry("ada", "1"))
+    b.merge(a.since(0))
+    a.add(entry("bob", "2"))
+    assert b.merge(a.since(0)) == Change([entry("bob", "2")], [])
+
+
+def test_what_is_kept_is_counted_by_what_was_done_and_not_by_who_it_was_done_to() -> None:
+    a = State("a", kept=2)
+    for dot in [a.add(entry("ada", "1")), a.add(entry("bob", "2"))]:
+        a.remove(dot)
+    assert a.since(1) == Delta("a", 0, 4, [], [])
+    assert a.since(2) == Delta("a", 2, 4, [], [1, 2])
+
+
+def test_who_keeps_nothing_tells_everything_but_to_those_who_know_it() -> None:
+    a = State("a", kept=0)
+    for n in range(3):
+        a.add(entry("ada", f"{n}"))
+    assert a.since(2).since == 0
+    assert a.since(3) == Delta("a", 3, 3, [], [])
+
+
+def test_the_last_thousand_are_kept_unless_told_otherwise() -> None:
+    a = State("a")
+    for n in range(1_001):
+        a.add(entry("ada", f"{n}"))
+    assert a.since(1).since == 1
+    a.add(entry("ada", "one more"))
+    assert a.since(1).since == 0
+
+
+def test_nothing_is_left_of_a_topic_that_everybody_left() -> None:
+    a, b = pair()
+    dots = [a.add(entry("ada", "1")), a.add(entry("bob", "2"))]
+    b.merge(a.since(0))
+    for dot, left in zip(dots, (["room"], []), strict=True):
+        a.remove(dot)
+        b.merge(a.since(2))
+        assert list(a.topics()) == list(b.topics()) == left
 
 
 class Cluster(RuleBasedStateMachine):
