@@ -12,6 +12,7 @@ from server.engagement import http as engagement
 from server.feed import channel as feed_channels
 from server.feed import http as feed
 from server.feed import reactions as feed_reactions
+from server.graph import http as graph
 from server.items import reactions as item_reactions
 from server.kernel.channel import TypedChannel
 from server.kernel.endpoint import Operation
@@ -28,6 +29,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *auth.operations,
     *feed.operations,
     *display.operations,
+    *graph.operations,
     *engagement.operations,
     *comments.operations,
     *notifications.operations,

@@ -97,6 +97,17 @@ class Settings(Struct, frozen=True, kw_only=True):
     fetch_private_addresses: Annotated[
         bool, _says("Development only: let sources be fetched from loopback addresses.")
     ] = False
+    most_followees: Annotated[Count, _says("How many people one can follow.")] = 5000
+    timeline_fan_out: Annotated[
+        bool, _says("Write posts into followers' timelines; off, all is read from PostgreSQL.")
+    ] = True
+    timeline_pull_from: Annotated[
+        Count, _says("With so many followers, an author's posts are merged in by the readers.")
+    ] = 10000
+    timeline_push_below: Annotated[
+        Count, _says("With so few followers again, they are written into timelines again.")
+    ] = 8000
+    timeline_days: Annotated[Count, _says("For so long after a read a timeline is kept.")] = 14
     feed_window: Annotated[Count, _says("Slides pushed ahead of the reader's last ack.")] = 3
     feed_debug: Annotated[bool, _says("Say on each slide why it was chosen.")] = False
     rate_limits: Annotated[bool, _says("Limit requests and sockets, by address and user.")] = True

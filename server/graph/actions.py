@@ -1,6 +1,6 @@
 """Following, blocking and muting, and what others may ask of who stands how to whom."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from server import users
@@ -20,10 +20,16 @@ from server.graph.model import (
     GraphCounts,
     NoSuchPerson,
     NotYourself,
+    PeoplePage,
+    PeopleQuery,
+    Person,
     Place,
     Relation,
+    Side,
     Tie,
     TooManyPeople,
+    read_cursor,
+    write_cursor,
 )
 from server.graph.store import Held
 from server.kernel import outbox
@@ -166,6 +172,64 @@ async def hidden_authors(
 async def may_interact(db: Db, viewer: Viewer, author_id: UUID) -> bool:
     """Say whether nothing stands between the viewer and an author: no block, either way."""
     return not await hidden_authors(db, viewer, [author_id], muted=False)
+
+
+async def followers_page(
+    db: Db, viewer: Viewer, username: str, secret: str, query: PeopleQuery
+) -> PeoplePage:
+    """Read a page of who follows a person.
+
+    Raises:
+        NoSuchPerson: there is no such person, or none for this viewer.
+        ListPrivate: the person shows the list to nobody else.
+        CursorInvalid: the cursor is of another list, or was altered.
+
+    """
+    return await _page(db, viewer, "followers", await person_of(db, username), secret, query)
+
+
+async def following_page(
+    db: Db, viewer: Viewer, username: str, secret: str, query: PeopleQuery
+) -> PeoplePage:
+    """Read a page of whom a person follows. Refused as `followers_page` is."""
+    return await _page(db, viewer, "following", await person_of(db, username), secret, query)
+
+
+async def _page(
+    db: Db, viewer: Viewer, side: Side, owner: User, secret: str, query: PeopleQuery
+) -> PeoplePage:
+    await _check_list(db, viewer, owner)
+    after = read_cursor(secret, side, owner.id, query.cursor) if query.cursor else None
+    found = await store.listed(db, side, owner.id, after=after, limit=query.limit + 1)
+    here = found[: query.limit]
+    cursor = write_cursor(secret, side, owner.id, here[-1]) if here else query.cursor
+    return PeoplePage(
+        items=await _people(db, viewer, [user_id for _, user_id in here]),
+        cursor=cursor,
+        next_cursor=cursor,
+        has_more=len(found) > len(here),
+    )
+
+
+async def _check_list(db: Db, viewer: Viewer, owner: User) -> None:
+    if owner.id == viewer.id or viewer.is_admin:
+        return
+    if owner.state in _GONE or not await may_interact(db, viewer, owner.id):
+        raise NoSuchPerson
+
+
+async def _people(db: Db, viewer: Viewer, ids: Sequence[UUID]) -> list[Person]:
+    """Show people; who is gone, or blocked by either, is left out of what the viewer sees."""
+    known = await users.by_ids(db, ids)
+    hidden = await hidden_authors(db, viewer, ids, muted=False)
+    followed_too = await followed(db, viewer, ids)
+    return [
+        Person(
+            user_id, known[user_id].username, known[user_id].display_name, user_id in followed_too
+        )
+        for user_id in ids
+        if user_id in known and user_id not in hidden and known[user_id].state not in _GONE
+    ]
 
 
 async def person_of(db: Db, username: str) -> User:

@@ -46,6 +46,11 @@ class Policy(Struct, frozen=True, kw_only=True):
     access_token_seconds: float = 900.0
     refresh_token_seconds: float = 2592000.0
     secure_cookies: bool = False
+    most_followees: int = 5_000
+    timeline_fan_out: bool = True
+    timeline_pull_from: int = 10_000
+    timeline_push_below: int = 8_000
+    timeline_days: int = 14
     feed_window: int = 3
     feed_debug: bool = False
     rate_limits: bool = True

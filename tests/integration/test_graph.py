@@ -1,16 +1,21 @@
 """Following, blocking and muting: each once, counted exactly, told to others."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
+import httpx2
 import pytest
 from sqlalchemy import text
+from starlette.applications import Starlette
 
-from server import graph
+from server import auth, graph
 from server.graph import Blocked, NoSuchPerson, NotYourself, TooManyPeople
 from server.kernel.database import Db
+from server.kernel.ids import new_id
 from server.kernel.problems import SignInFirst
 from server.kernel.services import Services
 from server.kernel.viewer import VISITOR, Viewer
+from tests.integration.conftest import client_of
 from tests.people import a_user
 
 pytestmark = pytest.mark.anyio
@@ -166,3 +171,55 @@ async def test_two_who_follow_each_other_at_once_do_not_deadlock(services: Servi
         relation = await graph.relation(db, ada, ben.id)  # type: ignore[arg-type]
 
     assert relation.counts.followers == relation.counts.following == 0
+
+
+@pytest.fixture
+async def ada(app: Starlette, services: Services) -> AsyncIterator[httpx2.AsyncClient]:
+    async with services.write() as db:
+        viewer = await a_user(db, "ada")
+        for number in range(5):
+            fan = await a_user(db, f"fan{number}")
+            await graph.follow(db, fan, "ada")
+    token = auth.access_token(services.policy, viewer, new_id(), services.clock.now())
+    async with client_of(app) as client:
+        client.headers["authorization"] = f"Bearer {token}"
+        yield client
+
+
+async def test_over_http_a_follow_answers_the_relation(ada: httpx2.AsyncClient) -> None:
+    followed = await ada.put("/users/fan1/follow")
+    again = await ada.put("/users/fan1/follow")
+    unfollowed = await ada.delete("/users/fan1/follow")
+    itself = await ada.put("/users/ada/follow")
+    nobody = await ada.put("/users/nobody9/block")
+
+    assert followed.status_code == 200
+    assert followed.json() == again.json()
+    assert followed.json()["following"] is True
+    assert followed.json()["followed_by"] is True
+    assert followed.json()["counts"] == {"followers": 1, "following": 1}
+    assert unfollowed.json()["following"] is False
+    assert (itself.status_code, itself.json()["reason"]) == (409, "not_yourself")
+    assert (nobody.status_code, nobody.json()["reason"]) == (404, "no_such_person")
+
+
+async def test_lists_of_followers_come_in_pages(ada: httpx2.AsyncClient) -> None:
+    first = (await ada.get("/users/ada/followers?limit=3")).json()
+    second = (await ada.get(f"/users/ada/followers?limit=3&cursor={first['cursor']}")).json()
+    foreign = await ada.get(f"/users/ada/following?cursor={first['cursor']}")
+    theirs = (await ada.get("/users/fan0/following")).json()
+
+    names = [each["username"] for each in [*first["items"], *second["items"]]]
+    assert sorted(names) == [f"fan{number}" for number in range(5)]
+    assert (first["has_more"], second["has_more"]) == (True, False)
+    assert first["cursor"] == first["next_cursor"]
+    assert (foreign.status_code, foreign.json()["reason"]) == (400, "cursor_invalid")
+    assert [each["username"] for each in theirs["items"]] == ["ada"]
+
+
+async def test_who_is_blocked_sees_no_list(ada: httpx2.AsyncClient) -> None:
+    await ada.put("/users/fan0/block")
+
+    assert (await ada.get("/users/fan0/followers")).status_code == 404
+    kept = (await ada.get("/users/ada/followers")).json()
+    assert "fan0" not in [each["username"] for each in kept["items"]]
