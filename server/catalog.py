@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from server.audit import http as audit
 from server.auth import http as auth
 from server.auth import reactions as auth_reactions
 from server.comments import channel as item_channel
@@ -19,6 +20,8 @@ from server.kernel.endpoint import Operation
 from server.kernel.outbox import Reaction
 from server.media import http as media
 from server.media import reactions as media_reactions
+from server.moderation import http as moderation
+from server.moderation import reactions as moderation_reactions
 from server.notifications import channel as user_channel
 from server.notifications import http as notifications
 from server.notifications import reactions as notification_reactions
@@ -35,6 +38,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *notifications.operations,
     *sources.operations,
     *media.operations,
+    *moderation.operations,
+    *audit.operations,
 )
 
 # In the order in which a topic is looked up; a `*` stands for the rest of it.
@@ -50,6 +55,7 @@ REACTIONS: tuple[Reaction, ...] = (
     *source_reactions.reactions,
     *item_reactions.reactions,
     *media_reactions.reactions,
+    *moderation_reactions.reactions,
     *feed_reactions.reactions,
     *comment_reactions.reactions,
     *notification_reactions.reactions,

@@ -4,9 +4,16 @@ from server.auth.events import SignInEnded
 from server.comments.events import CommentCreated
 from server.engagement.events import EngagementRecorded
 from server.graph.events import BlockLifted, BlockMade, Followed, Muted, Unfollowed, Unmuted
-from server.items.events import ItemsEdited, ItemsEmbedded, ItemsPublished, ItemsRetracted
+from server.items.events import (
+    ItemsEdited,
+    ItemsEmbedded,
+    ItemsPublished,
+    ItemsRestored,
+    ItemsRetracted,
+)
 from server.kernel.outbox import Event
 from server.media.events import CardChanged
+from server.moderation.events import Decided, PersonHidden, PersonShownAgain
 from server.notifications.events import NotificationDispatched, NotificationsRead
 from server.posts.events import LinkCarded, PostCreated, PostDeleted, PostEdited
 from server.sources.events import FileGiven, SourceDue
@@ -25,7 +32,11 @@ EVENTS: tuple[type[Event], ...] = (
     ItemsEmbedded,
     ItemsEdited,
     ItemsRetracted,
+    ItemsRestored,
     CardChanged,
+    Decided,
+    PersonHidden,
+    PersonShownAgain,
     PostCreated,
     PostEdited,
     PostDeleted,

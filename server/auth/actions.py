@@ -116,6 +116,12 @@ async def sign_out(db: Db, now: datetime, *, refresh_token: str = "", family: UU
             await _end(db, ending, now)
 
 
+async def end_all(db: Db, user_id: UUID, now: datetime) -> None:
+    """End every sign-in of a person; their sockets end with them."""
+    for family in await store.families(db, user_id):
+        await _end(db, family, now)
+
+
 async def has_ended(db: Db, family: UUID) -> bool:
     """Tell whether a sign-in was ended, though its access token may be good for a while."""
     return await store.has_ended(db, family)

@@ -159,6 +159,17 @@ async def end_family(db: Db, family: UUID, now: datetime) -> bool:
     return (await db.execute(ended)).rowcount > 0
 
 
+async def families(db: Db, user_id: UUID) -> list[UUID]:
+    """Read the families of a person that have not been ended."""
+    alive = (
+        select(refresh_tokens.c.family)
+        .where(refresh_tokens.c.user_id == user_id, refresh_tokens.c.revoked_at.is_(None))
+        .distinct()
+        .order_by(refresh_tokens.c.family)
+    )
+    return list((await db.execute(alive)).scalars())
+
+
 async def has_ended(db: Db, family: UUID) -> bool:
     """Tell whether a family was ended; one that is not known any more was not."""
     ended = select(func.bool_and(refresh_tokens.c.revoked_at.is_not(None)))

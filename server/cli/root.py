@@ -15,6 +15,7 @@ _COMMANDS = {
     "migrate": ("migrate", "Bring the database's tables up to date, or back."),
     "source": ("source", "Add, list and refresh what is ingested."),
     "user": ("user", "Add people."),
+    "audit": ("audit", "Verify the audit log."),
     "demo": ("demo", "Load and remove the demo content."),
     "doctor": ("doctor", "Say what is wrong and what to do."),
 }

@@ -5,7 +5,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from server.items import embeddings, identity, store
-from server.items.events import ItemsEdited, ItemsEmbedded, ItemsPublished, ItemsRetracted
+from server.items.events import (
+    ItemsEdited,
+    ItemsEmbedded,
+    ItemsPublished,
+    ItemsRestored,
+    ItemsRetracted,
+)
 from server.items.model import (
     EVENT_IDS,
     Answer,
@@ -69,6 +75,13 @@ async def retract(db: Db, viewer: Viewer, ids: Collection[UUID]) -> list[UUID]:
     await identity.entomb(db, gone)
     await _tell(db, ItemsRetracted, tuple(gone))
     return gone
+
+
+async def restore(db: Db, ids: Collection[UUID]) -> list[UUID]:
+    """Show retracted items again; gives those that were retracted. Who may is up to who calls."""
+    back = await store.restore(db, ids)
+    await _tell(db, ItemsRestored, tuple(back))
+    return back
 
 
 async def remove(db: Db, ids: Collection[UUID]) -> None:
@@ -212,7 +225,7 @@ def _depth(comment: UUID, parents: Mapping[UUID, UUID]) -> int:
 
 async def _tell(
     db: Db,
-    kind: type[ItemsPublished | ItemsEdited | ItemsEmbedded | ItemsRetracted],
+    kind: type[ItemsPublished | ItemsEdited | ItemsEmbedded | ItemsRetracted | ItemsRestored],
     ids: tuple[UUID, ...],
 ) -> None:
     for start in range(0, len(ids), EVENT_IDS):

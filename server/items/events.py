@@ -27,6 +27,13 @@ class ItemsEdited(Event, frozen=True):
     ids: list[UUID]
 
 
+class ItemsRestored(Event, frozen=True):
+    """Items that were retracted are to be shown again."""
+
+    topic: ClassVar[str] = "item.restored"
+    ids: list[UUID]
+
+
 class ItemsRetracted(Event, frozen=True):
     """Items must be gone from every open screen."""
 

@@ -181,6 +181,17 @@ async def retract(db: Db, ids: Collection[UUID], author_id: UUID | None) -> list
     return list((await db.execute(statement)).scalars())
 
 
+async def restore(db: Db, ids: Collection[UUID]) -> list[UUID]:
+    """Show retracted items again; gives those that were retracted."""
+    statement = (
+        items.update()
+        .where(items.c.id == any_of(ids), items.c.state == "retracted")
+        .values(state="live")
+        .returning(items.c.id)
+    )
+    return list((await db.execute(statement)).scalars())
+
+
 async def delete(db: Db, ids: Collection[UUID]) -> None:
     """Remove items."""
     await db.execute(items.delete().where(items.c.id == any_of(ids)))

@@ -11,6 +11,7 @@ from server.kernel.problems import NotAllowed, NotFound, SignInFirst
 from server.kernel.viewer import Viewer
 from server.users import store
 from server.users.model import (
+    State,
     Credentials,
     GrantedRole,
     NewUser,
