@@ -11,7 +11,6 @@ from server.kernel.problems import NotAllowed, NotFound, SignInFirst
 from server.kernel.viewer import Viewer
 from server.users import store
 from server.users.model import (
-    State,
     Credentials,
     GrantedRole,
     NewUser,
