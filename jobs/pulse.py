@@ -44,7 +44,7 @@ def run(opens: Opens, *, listen_url: str, redis_url: str) -> None:
 
 async def beat(services: Services, *, listen_url: str, redis_url: str) -> None:
     """Do the three things, those whose lease is free, for as long as the task lives."""
-    relay = Relay(services, by_topic(catalog.REACTIONS))
+    relay = Relay(services, by_topic(catalog.REACTIONS), services.policy.paused_consumers)
     holder = new_id()
     async with (
         # One ear for each: whoever hears the bell clears it.

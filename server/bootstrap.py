@@ -55,6 +55,7 @@ def policy_of(settings: Settings) -> Policy:
         rate_limits=settings.rate_limits,
         fetch_private_addresses=settings.fetch_private_addresses,
         trusted_proxies=listed(settings.trusted_proxies),
+        paused_consumers=listed(settings.paused_consumers),
         allowed_origins=listed(settings.cors_origins),
     )
 

@@ -10,12 +10,15 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from realtime import telemetry
-from server.catalog import CHANNELS
-from server.kernel import metrics, partitions, relay
+from server.catalog import CHANNELS, REACTIONS
+from server.kernel import metrics, parked, partitions
+from server.kernel.delivery import Wanted
 from server.kernel.logs import log
+from server.kernel.outbox import by_topic
 from server.kernel.services import Services
 
 MEASURE_SECONDS = 10.0
+_WANTED = Wanted(by_topic(REACTIONS))
 _log = log("realtime")
 _DELTAS = text("select count(*) from (select 1 from engage.counter_delta limit 100000) waiting")
 
@@ -89,13 +92,18 @@ async def measure_forever(services: Services) -> None:
 async def measure(services: Services) -> None:
     """Set the gauges once."""
     async with services.database.read() as db:
-        outbox = await relay.lag(db)
+        outbox = await parked.lag(db)
+        groups = await parked.group_lags(db, _WANTED)
         metrics.deltas_waiting.set((await db.execute(_DELTAS)).scalar_one())
         ahead = await partitions.months_ahead(db, services.clock.now())
         metrics.partitions_ahead.set(ahead)
     metrics.outbox_waiting.set(outbox.waiting)
     metrics.outbox_parked.set(outbox.parked)
     metrics.outbox_lag_seconds.set(outbox.oldest_seconds)
+    for each in groups:
+        metrics.events_waiting.labels(each.group).set(each.waiting)
+        metrics.events_lag_seconds.labels(each.group).set(each.oldest_seconds)
+        metrics.events_parked.labels(each.group).set(each.parked)
     pool: Any = services.database.engine.pool
     metrics.db_connections.set(pool.checkedout())
     for queue, depth in (await services.queue.depths()).items():

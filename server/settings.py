@@ -111,6 +111,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     feed_window: Annotated[Count, _says("Slides pushed ahead of the reader's last ack.")] = 3
     feed_debug: Annotated[bool, _says("Say on each slide why it was chosen.")] = False
     rate_limits: Annotated[bool, _says("Limit requests and sockets, by address and user.")] = True
+    paused_consumers: Annotated[
+        str, _says("Comma-separated groups of reactions that wait, such as `timelines`.")
+    ] = ""
     stop_notice_seconds: Annotated[
         Notice, _says("How long `/readyz` says no before a server that stops lets nobody in.")
     ] = 0.0

@@ -12,7 +12,7 @@ from server.cli import given
 @click.option(
     "--queues",
     multiple=True,
-    type=click.Choice(["ingest", "embed", "cards"]),
+    type=click.Choice(["ingest", "embed", "mail", "cards"]),
     help="Only a worker of these queues, in this order; without it, everything.",
 )
 @click.option("--failed", is_flag=True, help="List jobs and events that failed for good, and end.")
@@ -77,20 +77,20 @@ def _dead_letters(*, retry: bool) -> None:
 
 
 async def _retry(database_url: str, redis_url: str) -> None:
-    from server.kernel import relay
+    from server.kernel import parked
     from server.kernel.database import Database
     from server.kernel.queue_rq import RqQueue
 
     jobs = await RqQueue(redis_url).revive()
     database = Database(database_url)
     async with database.begin() as db:
-        events = await relay.revive(db)
+        events = await parked.revive(db)
     await database.close()
     click.echo(f"{jobs} jobs are queued again, and {events} events are tried again.")
 
 
 async def _list(database_url: str, redis_url: str) -> None:
-    from server.kernel import relay
+    from server.kernel import parked
     from server.kernel.database import Database
     from server.kernel.queue_rq import RqQueue
 
@@ -100,10 +100,10 @@ async def _list(database_url: str, redis_url: str) -> None:
         click.echo(f"{each.task} ({each.id}, queue {each.queue}) failed {when}: {each.error}")
     database = Database(database_url)
     async with database.read() as db:
-        events = await relay.parked(db)
+        events = await parked.parked(db)
     await database.close()
     for event in events:
         when = f"{event.at:%Y-%m-%d %H:%M} UTC"
-        click.echo(f"Event {event.topic} ({event.id}) was parked {when}: {event.error}")
+        click.echo(f"Event {event.topic} ({event.id}) was parked by {event.group} {when}: {event.error}")
     if not letters and not events:
         click.echo("Nothing has failed for good.")

@@ -74,6 +74,13 @@ publish_failures = Counter("realtime_publish_failures_total", "Broadcasts the bu
 outbox_waiting = _of_the_stores("outbox_waiting", "Events that wait in the outbox.")
 outbox_parked = _of_the_stores("outbox_parked", "Events that no attempt could deliver.")
 outbox_lag_seconds = _of_the_stores("outbox_lag_seconds", "Age of the oldest event that waits.")
+events_waiting = _of_the_stores("events_waiting", "Events that a group has not taken.", ("group",))
+events_lag_seconds = _of_the_stores(
+    "events_lag_seconds", "Age of the oldest event that a group has not taken.", ("group",)
+)
+events_parked = _of_the_stores(
+    "events_parked", "Events that a group could not take, however often tried.", ("group",)
+)
 queue_depth = _of_the_stores("queue_depth", "Jobs that wait.", ("queue",))
 queue_failed = _of_the_stores(
     "queue_failed", "Jobs that failed for good: dead letters.", ("queue",)

@@ -1,206 +1,170 @@
-"""Takes events out of the outbox and to their consumers, in order for each key.
+"""Brings events from the outbox to the groups that wait for them, in order for each key.
 
-One relay runs at a time, by lease; a second one would do no harm, for each reaction locks its row
-and marks the inbox, so that its effect happens once. A row that fails is tried again with growing
-pauses, its key waiting behind it, and is parked after `ATTEMPTS`, where an operator sees it. While
-a store or the bus is away, a row waits however long that takes.
+One relay runs at a time, by lease; a second one would do no harm, for what a group has taken is
+decided in PostgreSQL. It copies rows to Redis streams, and for each group it reads the stream and
+delivers. What a group cannot take is tried again with growing pauses, its key waiting behind it,
+and is parked after some attempts, where an operator sees it. Where a stream has lost something,
+or Redis is away altogether, a sweep over the table finds what is open.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
-from uuid import UUID
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from uuid import uuid4
 
-import msgspec
-from msgspec import Struct
 from redis.exceptions import RedisError
 from sqlalchemy import text
-from sqlalchemy.exc import InterfaceError, OperationalError
 
-from realtime import PublishFailed
-from server.kernel.database import Db
-from server.kernel.outbox import Event, Reaction
+from server.kernel.delivery import STORE_ERRORS, Group, Wanted, forget_done
+from server.kernel.logs import log
+from server.kernel.outbox import Reaction
 from server.kernel.services import Services
+from server.kernel.stream import Copier, Entry, Member
 
-BATCH = 200
-ATTEMPTS = 12
-AT_ONCE = 8
 POLL_SECONDS = 0.25
-# What says that a store or the bus is away, and nothing about the event.
-STORE_ERRORS = (OSError, TimeoutError, RedisError, PublishFailed, OperationalError, InterfaceError)
-STORE_PAUSE = timedelta(seconds=1)
+# How often a group looks whether the pause of something that failed is over.
+RETRY_SECONDS = 0.25
+SWEEP_SECONDS = 5.0
+# What is younger is on its way by the stream.
+SWEEP_OLDER_SECONDS = 2.0
+AWAY_SECONDS = 0.5
+# Rows that are gone stay in the way of those who look for what is open until they are swept up;
+# the server's own sweeping comes once a minute at best.
+VACUUM_AFTER = 2_000
 
-# Only the oldest unparked row of a key is taken, and only when its time has come: so a key keeps
-# its order, and a row that waits for its next attempt holds nobody else's up.
-_PENDING = text(
+_log = log("events")
+_DUE = text(
     """
-    select o.id, o.topic, o.key, o.payload, o.attempts, o.created_at
-    from ops.outbox o
-    where o.parked_at is null and o.next_attempt_at <= now()
-      and not exists (
-        select 1 from ops.outbox earlier
-        where earlier.key = o.key and earlier.id < o.id
-          and earlier.parked_at is null and earlier.next_attempt_at > now())
-    order by o.id
-    limit :batch
+    select distinct key from ops.setbacks
+    where consumer = :group and parked_at is null and next_attempt_at <= now() limit 1000
     """
 )
-_LOCK = text("select 1 from ops.outbox where id = :id for update")
-_TAKE = text(
-    """
-    insert into ops.inbox (consumer, event_id) values (:consumer, :event_id)
-    on conflict do nothing returning 1
-    """
-)
-# The marks go with the row: nobody can take the event again once it is gone.
-_DONE = text(
-    """
-    with gone as (delete from ops.outbox where id = any(:ids) returning id)
-    delete from ops.inbox using gone where event_id = gone.id
-    """
-)
-# A store that is away says nothing about the event: however long it takes, nothing is counted.
-_WAITS = text(
-    "update ops.outbox set error = :error, next_attempt_at = now() + :pause where id = :id"
-)
-_FAILED = text(
-    """
-    update ops.outbox
-    set attempts = attempts + 1, error = :error, next_attempt_at = now() + :pause,
-        parked_at = case when attempts + 1 >= :most then now() end
-    where id = :id
-    """
-)
-_LAG = text(
-    """
-    select count(*) filter (where parked_at is null),
-           count(*) filter (where parked_at is not null),
-           coalesce(extract(epoch from now() - min(created_at) filter (where parked_at is null)), 0)
-    from ops.outbox
-    """
-)
-_PARKED = text(
-    """
-    select id, topic, error, parked_at from ops.outbox
-    where parked_at is not null order by id desc limit :most
-    """
-)
-_REVIVE = text(
-    """
-    update ops.outbox set parked_at = null, attempts = 0, next_attempt_at = now()
-    where parked_at is not null returning id
-    """
-)
-
-
-class Lag(Struct, frozen=True):
-    """How the outbox stands: rows that wait, rows that were parked, the age of the oldest."""
-
-    waiting: int
-    parked: int
-    oldest_seconds: float
 
 
 class Relay:
     """Delivers what is in the outbox."""
 
-    def __init__(self, services: Services, reactions: Mapping[str, Sequence[Reaction]]) -> None:
+    def __init__(
+        self,
+        services: Services,
+        reactions: Mapping[str, Sequence[Reaction]],
+        paused: Collection[str] = (),
+    ) -> None:
         self._services = services
-        self._reactions = reactions
+        self._wanted = Wanted(reactions)
+        self._copier = Copier(services, self._wanted)
+        # A group that is paused is still waited for: its rows are there when it goes on.
+        self._groups = [
+            Group(name, of_group, services)
+            for name, of_group in self._wanted.groups.items()
+            if name not in paused
+        ]
+        self._copied = 0
 
     async def run(self, heard: asyncio.Event) -> None:
         """Deliver for as long as the task lives, woken by the bell and by the poll."""
-        while True:
-            heard.clear()
-            if await self.deliver() == 0:
-                await wait_for(heard, POLL_SECONDS)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._copy(heard))
+            tasks.create_task(self._tidy())
+            for group in self._groups:
+                tasks.create_task(Courier(self._services, group, self._wanted).run())
 
     async def deliver(self) -> int:
-        """Deliver one batch, keys side by side, and say how many rows were done with."""
+        """Deliver what is open straight from the table, once, without the streams.
+
+        Says how many events were taken, each as often as there are groups that took it.
+        """
+        taken = 0
+        for group in self._groups:
+            taken += await group.deliver(await group.open_keys(), self._wanted)
+        return taken + await forget_done(self._services, self._wanted)
+
+    async def _copy(self, heard: asyncio.Event) -> None:
+        while True:
+            heard.clear()
+            copied = await outlasting(self._copier.copy)
+            if copied:
+                self._copied += copied
+            else:
+                await wait_for(heard, POLL_SECONDS)
+
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            await outlasting(self._tidy_once)
+
+    async def _tidy_once(self) -> int:
+        await self._copier.check()
+        await self._copier.trim()
+        done = await forget_done(self._services, self._wanted, older=SWEEP_OLDER_SECONDS)
+        if self._copied >= VACUUM_AFTER:
+            self._copied = 0
+            async with self._services.database.read() as db:
+                for table in ("ops.outbox", "ops.inbox"):
+                    await db.execute(text(f"vacuum (index_cleanup on) {table}"))
+        return done
+
+
+class Courier:
+    """Reads a group's streams and delivers to it."""
+
+    def __init__(self, services: Services, group: Group, wanted: Wanted) -> None:
+        self._services = services
+        self._group = group
+        self._wanted = wanted
+        self._member = Member(services.redis, group.name, group.topics, uuid4().hex)
+        self._inherited = False
+        self._sweep_at = 0.0
+        self._retry_at = 0.0
+
+    async def run(self) -> None:
+        """Deliver for as long as the task lives."""
+        while True:
+            await outlasting(self._turn)
+
+    async def _turn(self) -> int:
+        entries = await self._news()
+        keys = {entry.key for entry in entries}
+        now = time.monotonic()
+        if now >= self._sweep_at:
+            keys |= set(await self._group.open_keys(older=SWEEP_OLDER_SECONDS))
+            self._sweep_at = now + SWEEP_SECONDS
+        if now >= self._retry_at:
+            keys |= await self._due()
+            self._retry_at = now + RETRY_SECONDS
+        taken = await self._group.deliver(keys, self._wanted)
+        if entries:
+            await self._member.acknowledge(entries)
+        return taken
+
+    async def _news(self) -> list[Entry]:
+        try:
+            if not self._inherited:
+                left = await self._member.inherit()
+                self._inherited = True
+                if left:
+                    return left
+            return await self._member.read()
+        except RedisError as error:
+            # The stream is lost or away: the copier makes it again, and the sweep does without.
+            _log.warning("stream_not_read", group=self._group.name, error=type(error).__name__)
+            self._inherited = False
+            await asyncio.sleep(AWAY_SECONDS)
+            return []
+
+    async def _due(self) -> set[str]:
         async with self._services.database.read() as db:
-            rows = (await db.execute(_PENDING, {"batch": BATCH})).all()
-        unheard = [row.id for row in rows if not self._reactions.get(row.topic)]
-        if unheard:
-            async with self._services.database.begin() as db:
-                await db.execute(_DONE, {"ids": unheard})
-        by_key: dict[str, list[Any]] = {}
-        for row in rows:
-            if self._reactions.get(row.topic):
-                by_key.setdefault(row.key, []).append(row)
-        width = asyncio.Semaphore(AT_ONCE)
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._key(rows, width)) for rows in by_key.values()]
-        return len(unheard) + sum(task.result() for task in tasks)
-
-    async def _key(self, rows: Sequence[Any], width: asyncio.Semaphore) -> int:
-        """Deliver the rows of one key in order, up to the first that fails."""
-        async with width:
-            for done, row in enumerate(rows):
-                if not await self._row(row):
-                    return done
-        return len(rows)
-
-    async def _row(self, row: Any) -> bool:
-        """Tell every consumer; what one of them cannot take keeps it from no other."""
-        reactions = self._reactions[row.topic]
-        failures: list[Exception] = []
-        for reaction in reactions:
-            last = reaction is reactions[-1] and not failures
-            try:
-                await self._tell(reaction, row, last=last)
-            except Exception as error:  # noqa: BLE001 - a supervisor: one bad event stops no other
-                failures.append(error)
-        if failures:
-            await self._put_off(row, failures)
-        return not failures
-
-    async def _tell(self, reaction: Reaction, row: Any, *, last: bool) -> None:
-        event: Event = msgspec.convert(row.payload, reaction.event)
-        async with self._services.write() as db:
-            if (await db.execute(_LOCK, {"id": row.id})).first() is None:
-                return
-            mark = {"consumer": reaction.consumer, "event_id": row.id}
-            if (await db.execute(_TAKE, mark)).first() is not None:
-                await reaction.run(self._services, db, event)
-            if last:
-                await db.execute(_DONE, {"ids": [row.id]})
-
-    async def _put_off(self, row: Any, failures: Sequence[Exception]) -> None:
-        said = "; ".join(f"{type(error).__name__}: {error}"[:500] for error in failures)
-        statement = _WAITS
-        more: dict[str, Any] = {"pause": STORE_PAUSE}
-        if not all(isinstance(error, STORE_ERRORS) for error in failures):
-            pause = timedelta(seconds=min(300.0, 0.2 * 2**row.attempts))
-            statement, more = _FAILED, {"pause": pause, "most": ATTEMPTS}
-        async with self._services.database.begin() as db:
-            await db.execute(statement, {"id": row.id, "error": said, **more})
+            return set((await db.execute(_DUE, {"group": self._group.name})).scalars())
 
 
-class Parked(Struct, frozen=True):
-    """An event that no attempt could deliver."""
-
-    id: UUID
-    topic: str
-    error: str
-    at: datetime
-
-
-async def parked(db: Db, most: int = 100) -> list[Parked]:
-    """List events that no attempt could deliver, the latest first."""
-    rows = await db.execute(_PARKED, {"most": most})
-    return [Parked(row.id, row.topic, row.error or "", row.parked_at) for row in rows]
-
-
-async def revive(db: Db) -> int:
-    """Have every parked event tried again; says how many."""
-    return len((await db.execute(_REVIVE)).all())
-
-
-async def lag(db: Db) -> Lag:
-    """Measure the outbox."""
-    row = (await db.execute(_LAG)).one()
-    return Lag(waiting=row[0], parked=row[1], oldest_seconds=float(row[2]))
+async def outlasting(work: Callable[[], Awaitable[int]]) -> int:
+    """Do a piece of work; while a store is away, wait a little and say that nothing was done."""
+    try:
+        return await work()
+    except STORE_ERRORS as error:
+        _log.warning("events_wait", error=f"{type(error).__name__}: {error}"[:300])
+        await asyncio.sleep(AWAY_SECONDS)
+        return 0
 
 
 async def wait_for(event: asyncio.Event, seconds: float) -> None:

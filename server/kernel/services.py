@@ -56,6 +56,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     rate_limits: bool = True
     fetch_private_addresses: bool = False
     trusted_proxies: tuple[str, ...] = ()
+    # Groups of reactions that are told nothing for now; their events wait.
+    paused_consumers: tuple[str, ...] = ()
     # Pages elsewhere that may act for a reader who is signed in.
     allowed_origins: tuple[str, ...] = ()
 

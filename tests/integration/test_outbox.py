@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import text
 
 from realtime import PublishFailed
-from server.kernel import relay as relays
+from server.kernel import delivery, parked
 from server.kernel.database import Db
 from server.kernel.ids import new_id
 from server.kernel.outbox import Event, Reaction, by_topic, emit
@@ -108,10 +108,10 @@ async def test_a_failure_undoes_its_effect_and_spares_the_other_consumers(
     await relay.deliver()
     bad.failing.clear()
     async with services.database.begin() as db:
-        await db.execute(text("update ops.outbox set next_attempt_at = now()"))
+        await db.execute(text("update ops.setbacks set next_attempt_at = now()"))
     await relay.deliver()
 
-    assert (good.told, bad.told) == ([1], [1, 1])
+    assert good.told == [1]
     assert sorted(await rows(services, "select consumer, n from effects")) == [
         ("bad", 1),
         ("good", 1),
@@ -126,11 +126,12 @@ async def test_a_key_keeps_its_order_and_holds_up_nobody_else(services: Services
 
     await relay.deliver()
     await relay.deliver()
-    assert sorted(recorder.told) == [1, 3]
+    assert await rows(services, "select n from effects") == [(3,)]
+    assert 2 not in recorder.told
 
     recorder.failing.clear()
     async with services.database.begin() as db:
-        await db.execute(text("update ops.outbox set next_attempt_at = now()"))
+        await db.execute(text("update ops.setbacks set next_attempt_at = now()"))
     await relay.deliver()
     assert recorder.told[-2:] == [1, 2]
 
@@ -140,16 +141,16 @@ async def test_what_nobody_can_take_is_parked_and_seen(services: Services) -> No
     relay = Relay(services, by_topic([recorder.reaction]))
     await put(services, 1, 2)
 
-    for _ in range(relays.ATTEMPTS):
+    for _ in range(delivery.ATTEMPTS):
         await relay.deliver()
         async with services.database.begin() as db:
-            await db.execute(text("update ops.outbox set next_attempt_at = now()"))
+            await db.execute(text("update ops.setbacks set next_attempt_at = now()"))
     await relay.deliver()
 
     async with services.database.read() as db:
-        lag = await relays.lag(db)
+        lag = await parked.lag(db)
     assert (lag.waiting, lag.parked) == (0, 1)
-    assert await rows(services, "select error from ops.outbox") == [("RuntimeError: not today",)]
+    assert await rows(services, "select error from ops.setbacks") == [("RuntimeError: not today",)]
     assert recorder.told[-1] == 2
 
 
@@ -181,7 +182,7 @@ async def test_what_one_consumer_cannot_take_keeps_it_from_no_other(services: Se
 
     bad.failing.clear()
     async with services.database.begin() as db:
-        await db.execute(text("update ops.outbox set next_attempt_at = now()"))
+        await db.execute(text("update ops.setbacks set next_attempt_at = now()"))
     await relay.deliver()
     assert good.told == [1]
     assert await rows(services, "select 1 from ops.outbox") == []
@@ -196,10 +197,10 @@ async def test_an_outage_parks_nothing_however_long_it_takes(
     relay = Relay(services, by_topic([recorder.reaction]))
     await put(services, 1)
 
-    for _ in range(relays.ATTEMPTS * 3):
+    for _ in range(delivery.ATTEMPTS * 3):
         await relay.deliver()
         async with services.database.begin() as db:
-            await db.execute(text("update ops.outbox set next_attempt_at = now()"))
+            await db.execute(text("update ops.setbacks set next_attempt_at = now()"))
     recorder.failing.clear()
     await relay.deliver()
 
@@ -207,17 +208,88 @@ async def test_an_outage_parks_nothing_however_long_it_takes(
     assert await rows(services, "select 1 from ops.outbox") == []
 
 
-async def test_a_person_can_have_what_was_parked_tried_again(services: Services) -> None:
-    recorder = Recorder()
-    await put(services, 1)
-    async with services.database.begin() as db:
-        await db.execute(text("update ops.outbox set parked_at = now(), error = 'why'"))
+async def test_a_person_sees_what_was_parked_and_has_it_tried_again_or_drops_it(
+    services: Services,
+) -> None:
+    recorder = Recorder(fail=[1, 2])
+    relay = Relay(services, by_topic([recorder.reaction]))
+    await put(services, 1, 2)
+    await put(services, 3, key="other")
+    for _ in range(delivery.ATTEMPTS * 2):
+        await relay.deliver()
+        async with services.database.begin() as db:
+            await db.execute(text("update ops.setbacks set next_attempt_at = now()"))
     async with services.database.read() as db:
-        (found,) = await relays.parked(db)
-    assert (found.topic, found.error) == ("test.happened", "why")
+        found = await parked.parked(db)
+        (lag,) = await parked.group_lags(db, delivery.Wanted(by_topic([recorder.reaction])))
+    assert [(each.topic, each.group, each.error) for each in found] == [
+        ("test.happened", "recorder", "RuntimeError: not today")
+    ] * 2
+    assert (lag.group, lag.waiting, lag.parked) == ("recorder", 0, 2)
 
+    recorder.failing.clear()
+    second, first = found
     async with services.database.begin() as db:
-        assert await relays.revive(db) == 1
-    await Relay(services, by_topic([recorder.reaction])).deliver()
+        assert await parked.revive(db, [first.id]) == 1
+    await relay.deliver()
+    assert recorder.told[-1] == 1
+    async with services.database.begin() as db:
+        assert await parked.drop(db, [second.id]) == 1
+    await relay.deliver()
+    assert recorder.told[-1] == 1
+    assert sorted(await rows(services, "select n from effects")) == [(1,), (3,)]
+    assert await rows(services, "select 1 from ops.outbox") == []
+    assert await rows(services, "select 1 from ops.inbox") == []
 
-    assert recorder.told == [1]
+
+async def test_a_batch_is_told_in_its_order_and_at_once(services: Services) -> None:
+    told: list[list[int]] = []
+
+    async def run(_services: Services, _db: Db, events: Sequence[Happened]) -> None:
+        told.append([event.n for event in events])
+
+    relay = Relay(services, by_topic([Reaction("crowd", Happened, run, in_batches=True)]))
+    for n in range(5):
+        await put(services, n, key=new_id())
+    await put(services, 5, 6)
+
+    await relay.deliver()
+
+    assert told == [[0, 1, 2, 3, 4, 5, 6]]
+    assert await rows(services, "select 1 from ops.outbox") == []
+
+
+async def test_a_group_that_is_paused_finds_its_events_when_it_goes_on(services: Services) -> None:
+    waits, goes = Recorder("waits"), Recorder("goes")
+    table = by_topic([waits.reaction, goes.reaction])
+    await put(services, 1, 2)
+
+    await Relay(services, table, paused=["waits"]).deliver()
+    assert (waits.told, goes.told) == ([], [1, 2])
+    await put(services, 3)
+    await Relay(services, table).deliver()
+
+    assert (waits.told, goes.told) == ([1, 2, 3], [1, 2, 3])
+    assert await rows(services, "select 1 from ops.outbox") == []
+
+
+async def test_of_changes_that_exclude_each_other_the_later_one_is_told_last(
+    services: Services,
+) -> None:
+    recorder = Recorder()
+    relay = Relay(services, by_topic([recorder.reaction]))
+    older = new_id()
+    async with services.database.begin() as db:
+        await emit(db, Happened(1), key="one")
+        # Made before, written behind the lock of the other.
+        await db.execute(
+            text(
+                "insert into ops.outbox (id, topic, key, payload)"
+                " values (:id, 'test.happened', 'one', jsonb_build_object('n', 2))"
+            ),
+            {"id": older},
+        )
+
+    await relay.deliver()
+
+    assert recorder.told == [1, 2]
