@@ -26,6 +26,8 @@ _Channels = Mapping[str, Callable[[Any, str], Any]]
 class Closable(Protocol):
     """A connection, as the node sees it."""
 
+    over: bool
+
     def close(self, close: Close) -> None:
         """Say goodbye to the client."""
 
@@ -174,6 +176,16 @@ class Node:
                 task.cancel()
             if late:
                 await asyncio.wait(late)
+
+    def abandon(self) -> None:
+        """Forget everything in the middle of it, as a node does that is killed: for tests."""
+        for connection in self.connections:
+            connection.over = True
+        self.connections.clear()
+        self.by_id.clear()
+        for task in self._tasks:
+            task.cancel()
+        self._tasks.clear()
 
     def _schedule_sweep(self) -> None:
         loop = asyncio.get_running_loop()

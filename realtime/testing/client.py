@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from realtime.close import Close
+from realtime.close import SLOW, Close
 from realtime.connection import Connection
 from realtime.endpoint import Endpoint
 from realtime.frame import Wire
@@ -45,6 +45,9 @@ class Client:
         self.received: list[Message] = []  # in order, and not yet taken by receive()
         self.closed: Close | None = None
         self.connection: Connection
+        self.writer: MemoryWriter
+        self.reading = True
+        self.lose: Callable[[Message], bool] = _nothing  # what the server sends and is lost
         self._serializer = serializer
         self._refs = 0
         self._join_refs: dict[str, str] = {}
@@ -129,10 +132,26 @@ class Client:
             raise Closed(self.closed)
         self.connection.received(data)
 
+    def send_torn(self, message: Message, keep: float = 0.5) -> None:
+        """Send the first part of a message: the rest never comes."""
+        data = _to_wire(message, self._serializer.vsn)
+        self.send_raw(data[: int(len(data) * keep)])
+
+    def stop_reading(self) -> None:
+        """Be a slow reader: what the server sends piles up there, as far as it lets it."""
+        self.reading = False
+
+    def read_again(self) -> None:
+        """Take what has piled up, and read on."""
+        self.reading = True
+        self.writer.read_again()
+
     def arrived(self, wire: Wire) -> None:
-        """Take what the server sent."""
-        self.received.append(_from_wire(wire))
-        self._news.set()
+        """Take what the server sent, unless it is lost on the way."""
+        message = _from_wire(wire)
+        if not self.lose(message):
+            self.received.append(message)
+            self._news.set()
 
     def ended(self, close: Close) -> None:
         """Take the server's goodbye."""
@@ -161,31 +180,61 @@ class Client:
                 raise AssertionError(f"{wanted} did not come; there is {seen}") from None
 
 
-class _MemoryWriter:
-    """Hands what the server sends to a client in the same loop."""
+class MemoryWriter:
+    """Hands what the server sends to a client in the same loop, bounded as on a network."""
 
     framed = False
 
-    def __init__(self, serializer: Serializer, client: Client) -> None:
+    def __init__(self, serializer: Serializer, client: Client, limit: int) -> None:
         self.serializer = serializer
         self.out: list[Wire] = []
         self.topics: set[str] = set()
         self.stalled: float | None = None
         self.overflowed: Callable[[int], None] = ignore_overflow
         self._client = client
+        self._limit = limit
+        self._unread: list[Wire] = []
         self._closed = False
 
     def flush(self) -> None:
+        """Hand over what is waiting; a client that does not read lets it pile up."""
+        if self._closed:
+            return
         out, self.out = self.out, []
-        for wire in out:
+        if self._client.reading:
+            for wire in out:
+                self._client.arrived(wire)
+            return
+        self._unread += out
+        if out and self.stalled is None:
+            self.stalled = asyncio.get_running_loop().time()
+        if (waiting := self.waiting()) > self._limit:
+            self.break_off(SLOW)
+            self.overflowed(waiting)
+
+    def read_again(self) -> None:
+        """Hand over what has piled up."""
+        self.stalled = None
+        unread, self._unread = self._unread, []
+        for wire in unread:
             self._client.arrived(wire)
 
     def close(self, close: Close) -> None:
-        self.flush()
-        self._client.ended(close)
+        """Hand over what is waiting, then the goodbye."""
+        if not self._closed:
+            self.flush()
+            self.break_off(close)
+
+    def break_off(self, close: Close) -> None:
+        """End without a word to whoever does not read."""
+        if not self._closed:
+            self._closed = True
+            self._unread.clear()
+            self._client.ended(close)
 
     def waiting(self) -> int:
-        return 0
+        """Return how many bytes the client has not read."""
+        return sum(len(wire.data) for wire in self._unread)
 
 
 async def connect(
@@ -211,10 +260,16 @@ async def connect(
     )
     socket = await endpoint.node.admit(info)
     client = Client(serializer)
-    writer = _MemoryWriter(serializer, client)
+    writer = MemoryWriter(serializer, client, endpoint.node.limits.writer_bytes)
     client.connection = Connection(endpoint.node, socket, writer)
+    writer.overflowed = client.connection.overflowed
+    client.writer = writer
     client.connection.opened(seconds=0.0)
     return client
+
+
+def _nothing(_: Message) -> bool:
+    return False
 
 
 def _fits(message: Message, event: str | None, topic: str | None) -> bool:

@@ -1,14 +1,13 @@
 """Nodes whose clients see each other."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, ClassVar
 
-from realtime import Channel, Endpoint, Limits, LocalPubSub, Ok, PublishFailed, Socket
+from realtime import Channel, Endpoint, Limits, Ok, Socket
 from realtime.presence import Pace, Presence
-from realtime.pubsub.port import Envelope
 from realtime.telemetry import Event
-from realtime.testing import Client, connect
+from realtime.testing import Client, Network, NetworkPubSub, connect
 
 TOPIC = "lobby:1"
 
@@ -57,45 +56,12 @@ class Visitor(Socket):
     channels: ClassVar[Any] = {"lobby:*": Lobby}
 
 
-class Wire(LocalPubSub):
-    """A way between nodes that tests may cut, for one node or for all."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.cut: set[str] = set()
-        self.lose: Callable[[Envelope], bool] = lambda _: False
-        self.said: list[Envelope] = []
-        self._gaps: list[Callable[[], None]] = []
-
-    @property
-    def connected(self) -> bool:
-        return "all" not in self.cut
-
-    def attach(
-        self, deliver: Callable[[Envelope], None], gap: Callable[[], None]
-    ) -> Callable[[], None]:
-        self._gaps.append(gap)
-        return super().attach(deliver, gap)
-
-    async def publish(self, envelope: Envelope) -> None:
-        if self.cut & {"all", envelope.origin}:
-            raise PublishFailed
-        if envelope.topic.startswith("phx:presence"):
-            self.said.append(envelope)
-        if not self.lose(envelope):
-            await super().publish(envelope)
-
-    def mend(self) -> None:
-        self.cut.clear()
-        for gap in self._gaps:
-            gap()
-
-
 class Node:
     """One endpoint with its presence."""
 
-    def __init__(self, endpoint: Endpoint, presence: Presence) -> None:
+    def __init__(self, endpoint: Endpoint, presence: Presence, end: NetworkPubSub) -> None:
         self.endpoint = endpoint
+        self.end = end  # of the way to the others
         self.presence = presence
         self.told: list[Event] = []
         endpoint.telemetry.attach(self.told.append)
@@ -116,17 +82,17 @@ class Node:
 @asynccontextmanager
 async def nodes(
     count: int = 1, kind: type[Presence] = Presence, pace: Pace | None = None, **how: Any
-) -> AsyncIterator[tuple[Wire, list[Node]]]:
-    """Nodes that share a wire."""
-    wire = Wire()
+) -> AsyncIterator[tuple[Network, list[Node]]]:
+    """Nodes that share a network."""
+    network = Network()
     async with AsyncExitStack() as stack:
-        made = [one_node(wire, kind, pace, **how) for _ in range(count)]
-        yield wire, [await stack.enter_async_context(node) for node in made]
+        made = [one_node(network, kind, pace, **how) for _ in range(count)]
+        yield network, [await stack.enter_async_context(node) for node in made]
 
 
 @asynccontextmanager
 async def one_node(
-    wire: Wire, kind: type[Presence] = Presence, pace: Pace | None = None, **how: Any
+    network: Network, kind: type[Presence] = Presence, pace: Pace | None = None, **how: Any
 ) -> AsyncIterator[Node]:
     found: list[Presence] = []
 
@@ -135,7 +101,8 @@ async def one_node(
         socket.assigns["presence"] = found[0]
         return socket
 
-    async with Endpoint(make_socket, pubsub=wire, limits=Limits(idle_timeout_s=1e6)) as endpoint:
+    end = network.pubsub()
+    async with Endpoint(make_socket, pubsub=end, limits=Limits(idle_timeout_s=1e6)) as endpoint:
         found.append(kind(endpoint, pace=pace or Pace(), **how))
         async with found[0]:
-            yield Node(endpoint, found[0])
+            yield Node(endpoint, found[0], end)

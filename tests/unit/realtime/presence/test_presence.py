@@ -243,10 +243,10 @@ async def test_who_joins_is_seen_at_once_here_and_after_a_period_there() -> None
 
 
 async def test_a_node_that_comes_later_is_told_everything() -> None:
-    async with nodes(2) as (wire, (one, _)):
+    async with nodes(2) as (network, (one, _)):
         await one.visit("ada")
         await asyncio.sleep(100)
-        async with one_node(wire) as late:
+        async with one_node(network) as late:
             await asyncio.sleep(0.01)
             assert await late.names() == {"ada"}
             watcher = await one.visit()
@@ -255,75 +255,75 @@ async def test_a_node_that_comes_later_is_told_everything() -> None:
 
 
 async def test_heartbeats_are_few_when_nothing_happens() -> None:
-    async with nodes(1) as (wire, _):
+    async with nodes(1) as (network, _):
         await asyncio.sleep(0)
-        wire.said.clear()
+        network.carried.clear()
         await asyncio.sleep(150.5)
-        assert len(wire.said) == 10  # every ten periods of a second and a half
+        assert len(network.carried) == 10  # every ten periods of a second and a half
 
 
 async def test_the_presences_of_a_node_that_died_leave_after_the_down_period() -> None:
-    async with nodes(2) as (wire, (one, two)):
+    async with nodes(2) as (_, (one, two)):
         watcher = await one.visit()
         await two.visit("ada")
         joins = (await diff(watcher))["joins"]
-        wire.cut.add(two.endpoint.name)  # killed, as far as anybody can tell
+        two.end.cut()  # killed, as far as anybody can tell
         await watcher.refute("presence_diff", within=29)
         assert await diff(watcher) == {"joins": {}, "leaves": joins}
         assert await one.names() == set()
-        wire.cut.clear()  # it was only cut off, and comes back as it was
+        two.end.mend()  # it was only cut off, and comes back as it was
         assert await diff(watcher) == {"joins": joins, "leaves": {}}
-        wire.cut.add(two.endpoint.name)
+        two.end.cut()
         await asyncio.sleep(1_300)
         assert one.presence.tracker.replicas() == {}
         assert two.endpoint.name not in one.presence.tracker.state.clocks()
-        wire.cut.clear()
+        two.end.mend()
         await asyncio.sleep(20)
         assert await one.names() == {"ada"}
 
 
 async def test_nobody_leaves_for_an_outage_of_the_way_between() -> None:
-    async with nodes(2) as (wire, (one, two)):
+    async with nodes(2) as (network, (one, two)):
         watcher = await one.visit()
         await two.visit("ada")
         await diff(watcher)
-        wire.cut.add("all")
+        network.down()
         await watcher.refute("presence_diff", within=600)
         await two.visit("bob")
-        wire.mend()
+        network.up()
         assert set((await diff(watcher))["joins"]) == {"bob"}
         assert await one.names() == {"ada", "bob"}
 
 
 async def test_what_was_lost_on_the_way_is_asked_for() -> None:
-    async with nodes(2) as (wire, (one, two)):
+    async with nodes(2) as (network, (one, two)):
         watcher = await one.visit()
         await asyncio.sleep(2)
-        wire.lose = lambda envelope: b"beat" in envelope.data and b"ada" in envelope.data
+        network.lose = lambda envelope: b"beat" in envelope.data and b"ada" in envelope.data
         await two.visit("ada")
         await asyncio.sleep(3)
-        wire.lose = lambda _: False
+        network.lose = lambda _: False
         assert await one.names() == set()
         await two.visit("bob")  # whose delta does not connect
         assert set((await diff(watcher))["joins"]) == {"ada", "bob"}
 
 
 async def test_a_lost_delta_is_found_by_the_clock_of_the_next_heartbeat() -> None:
-    async with nodes(2) as (wire, (one, two)):
+    async with nodes(2) as (network, (one, two)):
         await asyncio.sleep(2)
-        wire.lose = lambda envelope: b"ada" in envelope.data
+        network.lose = lambda envelope: b"ada" in envelope.data
         await two.visit("ada")
         await asyncio.sleep(3)
-        wire.lose = lambda _: False
+        network.lose = lambda _: False
         await asyncio.sleep(20)
         assert await one.names() == {"ada"}
 
 
 @pytest.mark.parametrize("leave", [True, False])
 async def test_a_node_that_stops_says_goodbye_where_that_is_wished(leave: bool) -> None:
-    async with nodes(1) as (wire, (one,)):
+    async with nodes(1) as (network, (one,)):
         watcher = await one.visit()
-        async with one_node(wire, leave_on_stop=leave) as two:
+        async with one_node(network, leave_on_stop=leave) as two:
             await two.visit("ada")
             await diff(watcher)
         if leave:
