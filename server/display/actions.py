@@ -7,6 +7,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from server import engagement, items, media, sources, users
 from server.display.model import AuthorRef, Item, SourceRef
+from server.display.visibility import visible
 from server.engagement import Counts, Flags, NoSuchItem
 from server.items import StoredItem
 from server.kernel.database import Db
@@ -31,15 +32,20 @@ class _Read(Struct, frozen=True):
 async def show(
     db: Db, viewer: Viewer, ids: Collection[UUID], storage: Storage, *, whole: bool = False
 ) -> dict[UUID, Item]:
-    """Give items as the viewer sees them, in six reads however many there are.
+    """Give items as the viewer sees them, in seven reads however many there are.
 
-    Every id is answered: what was retracted, or is not there, by an item that says only that.
+    Every id is answered: what was retracted, is not there, or is not for this viewer to see, by an
+    item that says only that it is gone. Whom the viewer muted is shown only with `whole`.
     The HTML to read is sent only with `whole`, since a page of a feed would be mostly that.
     """
     wanted = list(dict.fromkeys(ids))
     found = await items.by_ids(db, wanted) if wanted else {}
-    live = {item_id: item for item_id, item in found.items() if item.state == "live"}
-    read = await _read(db, viewer, live)
+    authors = await users.by_ids(
+        db, {item.author_id for item in found.values() if item.author_id is not None}
+    )
+    seen = await visible(db, viewer, found.values(), authors, muted=whole)
+    live = {item_id: item for item_id, item in found.items() if item_id in seen}
+    read = await _read(db, viewer, live, authors)
     return {
         item_id: _item(live[item_id], read, storage, whole=whole)
         if item_id in live
@@ -61,14 +67,15 @@ async def one(db: Db, viewer: Viewer, item_id: UUID, storage: Storage) -> Item:
     return item
 
 
-async def _read(db: Db, viewer: Viewer, live: Mapping[UUID, StoredItem]) -> _Read:
+async def _read(
+    db: Db, viewer: Viewer, live: Mapping[UUID, StoredItem], authors: Mapping[UUID, User]
+) -> _Read:
     ids = list(live)
     source_ids = {item.source_id for item in live.values() if item.source_id}
-    author_ids = {item.author_id for item in live.values() if item.author_id}
     return _Read(
         cards=await media.cards(db, ids) if ids else {},
         sources=await sources.by_ids(db, source_ids) if source_ids else {},
-        users=await users.by_ids(db, author_ids),
+        users=authors,
         counts=await engagement.counts(db, ids),
         flags=await engagement.flags(db, viewer, ids),
         signed_in=viewer.id is not None,

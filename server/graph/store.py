@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Table,
+    TextClause,
     bindparam,
     func,
     text,
@@ -222,8 +223,8 @@ async def hidden(db: Db, user_id: UUID, ids: Collection[UUID], *, muted: bool) -
 
 
 # The followers come by the index of that order; a person follows few enough to be sorted.
-_LISTS: dict[Side, Any] = {
-    side: text(
+def _list(owner: str, shown: str) -> TextClause:
+    return text(
         f"""
         select {shown} as id, created_at from content.follows
         where {owner} = :user_id
@@ -232,10 +233,11 @@ _LISTS: dict[Side, Any] = {
         limit :limit
         """  # noqa: S608 - our own names
     )
-    for side, owner, shown in (
-        ("followers", "followee_id", "follower_id"),
-        ("following", "follower_id", "followee_id"),
-    )
+
+
+_LISTS: dict[Side, TextClause] = {
+    "followers": _list("followee_id", "follower_id"),
+    "following": _list("follower_id", "followee_id"),
 }
 
 

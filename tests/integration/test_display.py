@@ -52,6 +52,7 @@ async def test_what_is_gone_keeps_its_place_and_says_nothing_else(services: Serv
 @pytest.mark.row("D-19")
 async def test_a_page_costs_as_many_reads_as_one_item(services: Services) -> None:
     async with services.write() as db:
+        reader = await a_user(db, "reader")
         people = [await a_user(db, f"writer{n}") for n in range(8)]
         ids = [await an_item(db, kind="TWEET", author=each) for each in people]
     statements: list[str] = []
@@ -64,6 +65,6 @@ async def test_a_page_costs_as_many_reads_as_one_item(services: Services) -> Non
     for wanted in (ids[:1], ids):
         statements.clear()
         async with services.database.read() as db:
-            await display.show(db, people[0], wanted, services.storage)
+            await display.show(db, reader, wanted, services.storage)
         counts.append(len(statements))
-    assert counts[0] == counts[1] <= 6
+    assert counts[0] == counts[1] <= 7
