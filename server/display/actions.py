@@ -106,6 +106,7 @@ def _item(item: StoredItem, read: _Read, storage: Storage, *, whole: bool) -> It
         counts=read.counts[item.id],
         liked_by_me=_mine(item.id in read.flags.liked, read),
         bookmarked_by_me=_mine(item.id in read.flags.bookmarked, read),
+        reposted_by_me=_mine(item.id in read.flags.reposted, read),
     )
 
 

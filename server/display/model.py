@@ -57,4 +57,5 @@ class Item(Struct, frozen=True, omit_defaults=True):
     # Present when the viewer is signed in.
     liked_by_me: bool | UnsetType = UNSET
     bookmarked_by_me: bool | UnsetType = UNSET
+    reposted_by_me: bool | UnsetType = UNSET
     retracted: bool = False

@@ -9,23 +9,27 @@ from uuid import UUID
 from msgspec.structs import replace
 from prometheus_client import Counter
 
-from server.engagement import counters, store
+from server.engagement import counters, polls, store
 from server.engagement.events import EngagementRecorded
 from server.engagement.model import (
     FIELDS,
+    AlreadyVoted,
+    Ballot,
     Counts,
+    Done,
     Edge,
     Field,
     Flags,
     ItemCounts,
     NoSuchItem,
     Standing,
+    Votes,
 )
 from server.kernel.database import Db
 from server.kernel.problems import SignInFirst
 from server.kernel.viewer import Viewer
 
-Act: TypeAlias = Literal["like", "unlike", "bookmark", "unbookmark"]
+Act: TypeAlias = Literal["like", "unlike", "bookmark", "unbookmark", "repost", "unrepost"]
 
 SEEN_BATCH = 5_000
 # A visitor is known by a cursor only, and that is seldom older than its ledger.
@@ -37,6 +41,8 @@ _EDGES: Mapping[Act, tuple[Edge, Field, bool]] = {
     "unlike": ("like", "likes", False),
     "bookmark": ("bookmark", "bookmarks", True),
     "unbookmark": ("bookmark", "bookmarks", False),
+    "repost": ("repost", "reposts", True),
+    "unrepost": ("repost", "reposts", False),
 }
 
 
@@ -51,7 +57,7 @@ async def like(db: Db, viewer: Viewer, item_id: UUID) -> Standing:
 
     Raises:
         SignInFirst: the viewer is a visitor.
-        NoSuchItem: there is no such item, or it is gone.
+        NoSuchItem: there is no such item, it is gone, or its author and the viewer are blocked.
 
     """
     return await _act(db, viewer, item_id, "like")
@@ -72,6 +78,36 @@ async def unbookmark(db: Db, viewer: Viewer, item_id: UUID) -> Standing:
     return await _act(db, viewer, item_id, "unbookmark")
 
 
+async def repost(db: Db, viewer: Viewer, item_id: UUID) -> Standing:
+    """Pass an item on to one's followers; doing it again changes nothing. Refused as `like` is."""
+    return await _act(db, viewer, item_id, "repost")
+
+
+async def unrepost(db: Db, viewer: Viewer, item_id: UUID) -> Standing:
+    """Take a repost back; without one nothing changes. Refused as `like` is."""
+    return await _act(db, viewer, item_id, "unrepost")
+
+
+async def toggle(db: Db, viewer: Viewer, item_id: UUID, edge: Edge) -> Standing:
+    """Do what was not done, or take back what was. Refused as `like` is.
+
+    Sent twice it comes to nothing: so only with a key by which the second one is recognised.
+    """
+    if viewer.id is None:
+        raise SignInFirst
+    done = await store.flags(db, viewer.id, [item_id])
+    there = {"like": done.liked, "bookmark": done.bookmarked, "repost": done.reposted}[edge]
+    act: Act = _REVERSE[edge] if item_id in there else edge
+    return await _act(db, viewer, item_id, act)
+
+
+_REVERSE: Mapping[Edge, Act] = {
+    "like": "unlike",
+    "bookmark": "unbookmark",
+    "repost": "unrepost",
+}
+
+
 async def _act(db: Db, viewer: Viewer, item_id: UUID, act: Act) -> Standing:
     if viewer.id is None:
         raise SignInFirst
@@ -86,6 +122,7 @@ async def _act(db: Db, viewer: Viewer, item_id: UUID, act: Act) -> Standing:
         counts=replace(acted.counts, **{field: getattr(acted.counts, field) + change}),
         liked_by_me=present if edge == "like" else acted.liked,
         bookmarked_by_me=present if edge == "bookmark" else acted.bookmarked,
+        reposted_by_me=present if edge == "repost" else acted.reposted,
     )
 
 
@@ -111,8 +148,48 @@ async def item_counts(db: Db, ids: Collection[UUID]) -> list[ItemCounts]:
 
 
 async def flags(db: Db, viewer: Viewer, ids: Collection[UUID]) -> Flags:
-    """Read which of some items the viewer likes and has bookmarked; a visitor none."""
+    """Read which of some items the viewer likes, has bookmarked, has reposted; a visitor none."""
     return Flags() if viewer.id is None else await store.flags(db, viewer.id, ids)
+
+
+async def done_by(
+    db: Db, edge: Edge, user_id: UUID, *, before: tuple[datetime, UUID] | None, limit: int
+) -> list[Done]:
+    """Read what a person likes, keeps or has reposted, the last first; who may, others decide."""
+    return await store.done_by(db, edge, user_id, before, limit)
+
+
+async def done_to(
+    db: Db, edge: Edge, item_id: UUID, *, before: UUID | None, limit: int
+) -> list[Done]:
+    """Read who did something to an item, by their ids; who may see it, others decide."""
+    return await store.done_to(db, edge, item_id, before, limit)
+
+
+async def vote(db: Db, viewer: Viewer, poll_id: UUID, option: int) -> Ballot:
+    """Vote in a poll, once and for good; whether it takes votes, its owner has looked.
+
+    Raises:
+        SignInFirst: the viewer is a visitor.
+        AlreadyVoted: they voted for another option before.
+
+    """
+    if viewer.id is None:
+        raise SignInFirst
+    cast = await polls.cast(db, poll_id, viewer.id, option)
+    if cast.option != option:
+        raise AlreadyVoted("You have voted for another option, and a vote is final.")
+    return Ballot(cast.votes, option)
+
+
+async def votes(db: Db, ids: Collection[UUID]) -> dict[UUID, Votes]:
+    """Read the votes of polls; one in which nobody voted is left out."""
+    return await polls.votes(db, ids)
+
+
+async def own_votes(db: Db, viewer: Viewer, ids: Collection[UUID]) -> dict[UUID, int]:
+    """Read for which options the viewer voted; a poll in which they did not is left out."""
+    return {} if viewer.id is None else await polls.own(db, viewer.id, ids)
 
 
 async def add_delta(db: Db, item_id: UUID, field: Field, change: int) -> None:
@@ -126,12 +203,19 @@ async def sample(db: Db, start: UUID, most: int) -> list[UUID]:
 
 
 async def rebuild(db: Db, ids: Collection[UUID]) -> int:
-    """Compare likes and bookmarks with their edges and repair by deltas; says how many differed.
+    """Compare counters with the edges kept here and repair by deltas; says how many differed.
 
     A difference is a bug: it is counted in `counter_drift_total`.
     """
     compared = await counters.recount(db, ids)
     return await _repair(db, compared, {each.item_id: each.edges for each in compared})
+
+
+async def rebuild_polls(db: Db, most: int) -> int:
+    """Compare the newest polls with their votes, and repair; says how many counts differed."""
+    wrong = await polls.mend(db, most)
+    drift_found().inc(wrong)
+    return wrong
 
 
 async def repair(db: Db, truth: Mapping[UUID, Mapping[Field, int]]) -> int:

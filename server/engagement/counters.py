@@ -9,8 +9,8 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
-from server.engagement.model import FIELDS, Counts, Field, ItemCounts
-from server.engagement.store import NUMBERS, SUMS, counter_delta
+from server.engagement.model import FIELDS, MOST_OPTIONS, Counts, Field, ItemCounts, Moved, Votes
+from server.engagement.store import NUMBERS, SUMS, VOTE_SUMS, counter_delta
 from server.kernel.database import Db
 
 _COUNTS = text(
@@ -44,6 +44,7 @@ async def add_deltas(db: Db, changes: Collection[tuple[UUID, Field, int]]) -> No
 
 # Deleting the deltas and adding them up are one statement: a crash leaves both done or neither.
 # Rows that another folder holds are skipped, so two at once share the work and block nobody.
+_VOTES = tuple(f"votes_{option}" for option in range(MOST_OPTIONS))
 _FOLD = text(
     f"""
     with due as (
@@ -56,21 +57,40 @@ _FOLD = text(
     taken as (
       delete from engage.counter_delta where id in (select id from due)
       returning item_id, field, change),
-    summed as (select item_id, {SUMS} from taken group by item_id order by item_id)
-    insert into engage.item_counters as kept (item_id, {", ".join(FIELDS)}, version)
-    select item_id, {", ".join(FIELDS)}, 1 from summed
-    on conflict (item_id) do update set
-      {", ".join(f"{field} = kept.{field} + excluded.{field}" for field in FIELDS)},
-      version = kept.version + 1
-    returning item_id, version, {", ".join(FIELDS)}
+    summed as (
+      select item_id, {SUMS} from taken where field < {len(FIELDS)}
+      group by item_id order by item_id),
+    counted as (
+      select item_id, {VOTE_SUMS} from taken where field >= {len(FIELDS)}
+      group by item_id order by item_id),
+    items as (
+      insert into engage.item_counters as kept (item_id, {", ".join(FIELDS)}, version)
+      select item_id, {", ".join(FIELDS)}, 1 from summed
+      on conflict (item_id) do update set
+        {", ".join(f"{field} = kept.{field} + excluded.{field}" for field in FIELDS)},
+        version = kept.version + 1
+      returning item_id, version, {", ".join(FIELDS)}),
+    polls as (
+      insert into engage.poll_counters as kept (poll_id, {", ".join(_VOTES)}, version)
+      select item_id, {", ".join(_VOTES)}, 1 from counted
+      on conflict (poll_id) do update set
+        {", ".join(f"{votes} = kept.{votes} + excluded.{votes}" for votes in _VOTES)},
+        version = kept.version + 1
+      returning poll_id, version, {", ".join(_VOTES)})
+    select false as of_poll, items.* from items
+    union all
+    select true, polls.*, 0 from polls
     """  # noqa: S608 - our own column names
 ).bindparams(bindparam("cooling", type_=ARRAY(PG_UUID)))
 
 
-async def fold(db: Db, cooling: Collection[UUID], limit: int) -> list[ItemCounts]:
+async def fold(db: Db, cooling: Collection[UUID], limit: int) -> Moved:
     """Add waiting deltas to their counters; gives the counters that moved."""
-    rows = await db.execute(_FOLD, {"cooling": list(cooling), "limit": limit})
-    return [ItemCounts(row.item_id, row.version, *row[2:]) for row in rows]
+    rows = (await db.execute(_FOLD, {"cooling": list(cooling), "limit": limit})).all()
+    return Moved(
+        items=[ItemCounts(*row[1:]) for row in rows if not row.of_poll],
+        polls=[Votes(row[1], tuple(row[3:-1]), row[2]) for row in rows if row.of_poll],
+    )
 
 
 # Without truncating, which would lock everybody out for a moment.
@@ -94,7 +114,8 @@ _KNOWN = text(
         )
     },
       (select count(*) from engage.likes l where l.item_id = wanted.item_id) as true_likes,
-      (select count(*) from engage.bookmarks b where b.item_id = wanted.item_id) as true_bookmarks
+      (select count(*) from engage.bookmarks b where b.item_id = wanted.item_id) as true_bookmarks,
+      (select count(*) from engage.reposts r where r.item_id = wanted.item_id) as true_reposts
     from unnest(cast(:ids as uuid[])) as wanted (item_id)
     left join engage.item_counters kept on kept.item_id = wanted.item_id
     left join engage.counter_delta pending on pending.item_id = wanted.item_id
@@ -136,5 +157,9 @@ def _recounted(row: Any) -> Recount:
     return Recount(
         item_id=row.item_id,
         known={field: getattr(row, field) for field in FIELDS},
-        edges={"likes": row.true_likes, "bookmarks": row.true_bookmarks},
+        edges={
+            "likes": row.true_likes,
+            "bookmarks": row.true_bookmarks,
+            "reposts": row.true_reposts,
+        },
     )

@@ -10,6 +10,14 @@ class EngagementRecorded(Event, frozen=True):
     """A viewer did something to an item, or took it back."""
 
     topic: ClassVar[str] = "engagement.recorded"
-    action: Literal["like", "unlike", "bookmark", "unbookmark"]
+    action: Literal["like", "unlike", "bookmark", "unbookmark", "repost", "unrepost"]
     item_id: UUID
+    user_id: UUID
+
+
+class VoteCast(Event, frozen=True):
+    """Somebody voted in a poll."""
+
+    topic: ClassVar[str] = "poll.voted"
+    poll_id: UUID
     user_id: UUID

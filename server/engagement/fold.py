@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from realtime import PublishFailed
 from server.engagement import counters
-from server.engagement.model import ItemCounts, Pace
+from server.engagement.model import ItemCounts, Moved, Pace
 from server.kernel import leases
 from server.kernel.database import Db
 from server.kernel.logs import log
@@ -28,6 +28,9 @@ TOPIC = "counters"
 EVENT = "changed"
 # Told when a folder takes over: the one before it may have died before it could tell.
 MISSED_EVENT = "missed"
+# Polls are told apart: who may see their votes is for each screen to say.
+POLLS_TOPIC = "polls"
+VOTED_EVENT = "voted"
 ITEM_REST_SECONDS = 0.1
 # What comes within so short a time is folded together; nobody sees the difference.
 REST_SECONDS = 0.005
@@ -68,8 +71,8 @@ _numbers = cache(Numbers)
 async def fold_once(
     db: Db, cooling: Collection[UUID] = (), limit: int = MOST_DELTAS
 ) -> list[ItemCounts]:
-    """Fold the deltas of items that do not rest; gives the counters that moved."""
-    return await counters.fold(db, cooling, limit)
+    """Fold the deltas of items that do not rest; gives the items whose counters moved."""
+    return (await counters.fold(db, cooling, limit)).items
 
 
 async def fold_forever(services: Services, heard: asyncio.Event) -> None:
@@ -141,25 +144,27 @@ class Folder:
     async def _fold(self, cooling: Collection[UUID], now: float) -> None:
         with self._numbers.seconds.time():
             async with self._services.database.begin() as db:
-                moved = await fold_once(db, cooling)
-        if not moved:
+                moved = await counters.fold(db, cooling, MOST_DELTAS)
+        if not moved.items and not moved.polls:
             return
-        self._pace.moved([each.id for each in moved], now)
-        self._numbers.moved.inc(len(moved))
+        self._pace.moved([each.id for each in (*moved.items, *moved.polls)], now)
+        self._numbers.moved.inc(len(moved.items) + len(moved.polls))
         await self._tell_moved(moved)
         if now >= self._sweep_at:
             async with self._services.database.read() as db:
                 await counters.sweep(db)
             self._sweep_at = now + SWEEP_SECONDS
 
-    async def _tell_moved(self, moved: list[ItemCounts]) -> None:
-        if not await self._tell(EVENT, {"items": moved}):
-            # Screens read the counters of what they show again after an outage.
-            self._numbers.untold.inc(len(moved))
+    async def _tell_moved(self, moved: Moved) -> None:
+        # Screens read the counters of what they show again after an outage.
+        if moved.items and not await self._tell(EVENT, {"items": moved.items}):
+            self._numbers.untold.inc(len(moved.items))
+        if moved.polls and not await self._tell(VOTED_EVENT, {"polls": moved.polls}, POLLS_TOPIC):
+            self._numbers.untold.inc(len(moved.polls))
 
-    async def _tell(self, event: str, payload: object) -> bool:
+    async def _tell(self, event: str, payload: object, topic: str = TOPIC) -> bool:
         try:
-            await self._services.publisher.broadcast(TOPIC, event, payload)
+            await self._services.publisher.broadcast(topic, event, payload)
         except PublishFailed:
             return False
         return True

@@ -32,6 +32,18 @@ async def unbookmark(call: Call[Nothing, Nothing]) -> Standing:
         return await actions.unbookmark(db, call.viewer, call.id())
 
 
+async def repost(call: Call[Nothing, Nothing]) -> Standing:
+    """Pass an item on to one's followers."""
+    async with call.services.write() as db:
+        return await actions.repost(db, call.viewer, call.id())
+
+
+async def unrepost(call: Call[Nothing, Nothing]) -> Standing:
+    """Take a repost back."""
+    async with call.services.write() as db:
+        return await actions.unrepost(db, call.viewer, call.id())
+
+
 def _operation(method: Literal["PUT", "DELETE"], path: str, handler: Handler) -> Operation:
     return Operation(
         method=method,
@@ -49,4 +61,6 @@ operations = [
     _operation("DELETE", "/items/{id}/like", unlike),
     _operation("PUT", "/items/{id}/bookmark", bookmark),
     _operation("DELETE", "/items/{id}/bookmark", unbookmark),
+    _operation("PUT", "/items/{id}/repost", repost),
+    _operation("DELETE", "/items/{id}/repost", unrepost),
 ]

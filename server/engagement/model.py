@@ -1,15 +1,16 @@
 """Counters, edges, and when an item's counters may move again."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Literal, TypeAlias
 from uuid import UUID
 
 from msgspec import Struct
 
-from server.kernel.problems import NotFound
+from server.kernel.problems import Conflict, NotFound
 
 # What a viewer does to an item at most once; the edge is the row that says so.
-Edge: TypeAlias = Literal["like", "bookmark"]
+Edge: TypeAlias = Literal["like", "bookmark", "repost"]
 Field: TypeAlias = Literal["likes", "comments", "reposts", "quotes", "bookmarks"]
 
 # In the order of their numbers in the table of deltas.
@@ -48,10 +49,11 @@ class ItemCounts(Struct, frozen=True):
 
 
 class Flags(Struct, frozen=True):
-    """Which of some items a viewer likes, and which they have bookmarked."""
+    """Which of some items a viewer likes, has bookmarked, has reposted."""
 
     liked: frozenset[UUID] = frozenset()
     bookmarked: frozenset[UUID] = frozenset()
+    reposted: frozenset[UUID] = frozenset()
 
 
 class Standing(Struct, frozen=True):
@@ -61,6 +63,41 @@ class Standing(Struct, frozen=True):
     counts: Counts
     liked_by_me: bool
     bookmarked_by_me: bool
+    reposted_by_me: bool
+
+
+class Done(Struct, frozen=True):
+    """Something that somebody did to an item, and when."""
+
+    item_id: UUID
+    user_id: UUID
+    at: datetime
+
+
+class Votes(Struct, frozen=True):
+    """The votes of a poll, option by option; of a greater version they are newer."""
+
+    id: UUID
+    votes: tuple[int, ...]
+    version: int = 0
+
+
+class Ballot(Struct, frozen=True):
+    """A poll after somebody voted: their own vote already counts."""
+
+    votes: Votes
+    option: int
+
+
+class AlreadyVoted(Conflict):
+    """A vote in a poll is final."""
+
+
+class Moved(Struct, frozen=True):
+    """What one fold moved."""
+
+    items: list[ItemCounts]
+    polls: list[Votes]
 
 
 class Pace:

@@ -20,13 +20,16 @@ from sqlalchemy import (
     TextClause,
     bindparam,
     func,
+    literal,
+    select,
     text,
+    tuple_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from server.engagement.events import EngagementRecorded
-from server.engagement.model import FIELDS, MOST_OPTIONS, Counts, Edge, Field, Flags
+from server.engagement.model import FIELDS, MOST_OPTIONS, Counts, Done, Edge, Field, Flags
 from server.kernel import outbox
 from server.kernel.database import Db, metadata
 
@@ -113,18 +116,30 @@ impressions = Table(
 )
 
 
-_TABLES: dict[Edge, str] = {"like": "likes", "bookmark": "bookmarks"}
+_TABLES: dict[Edge, Literal["likes", "bookmarks", "reposts"]] = {
+    "like": "likes",
+    "bookmark": "bookmarks",
+    "repost": "reposts",
+}
+_EDGES = {"like": likes, "bookmark": bookmarks, "repost": reposts}
 NUMBERS: dict[Field, int] = {field: number for number, field in enumerate(FIELDS)}
 SUMS = ", ".join(
     f"coalesce(sum(change) filter (where field = {number}), 0)::bigint as {field}"
     for field, number in NUMBERS.items()
 )
 
+VOTE_SUMS = ", ".join(
+    f"coalesce(sum(change) filter (where field = {len(FIELDS) + option}), 0)::bigint"
+    f" as votes_{option}"
+    for option in range(MOST_OPTIONS)
+)
+
 # One statement, so one round trip: the edge, its delta and its event are there together or not at
 # all, and a repeated request finds the edge and leaves no second delta. The counters come from the
 # same snapshot, with what is not folded yet; what this statement itself does is added by `act`.
 _ACT = """
-with target as (select id from content.items where id = :item_id and state = 'live'),
+with target as (
+  select id from content.items item where id = :item_id and state = 'live'{reachable}),
 edge as ({edge}),
 delta as (
   insert into engage.counter_delta (item_id, field, change)
@@ -138,6 +153,8 @@ select
   exists (select from engage.likes where item_id = :item_id and user_id = :user_id) as liked,
   exists (select from engage.bookmarks where item_id = :item_id and user_id = :user_id)
     as bookmarked,
+  exists (select from engage.reposts where item_id = :item_id and user_id = :user_id)
+    as reposted,
   {fields},
   coalesce(kept.version, 0) as version
 from (select {sums} from engage.counter_delta where item_id = :item_id) as pending
@@ -147,6 +164,13 @@ _FIELDS = ", ".join(f"coalesce(kept.{field}, 0) + pending.{field} as {field}" fo
 _ADD = """
   insert into engage.{table} (item_id, user_id) select id, :user_id from target
   on conflict do nothing returning item_id"""
+# Who has blocked somebody is not there for them, nor they for who blocked. To take something back
+# is always possible.
+_REACHABLE = """
+    and not exists (select from content.blocks
+                    where user_id = item.author_id and target_id = :user_id)
+    and not exists (select from content.blocks
+                    where user_id = :user_id and target_id = item.author_id)"""
 _REMOVE = """
   delete from engage.{table} where item_id in (select id from target) and user_id = :user_id
   returning item_id"""
@@ -159,6 +183,7 @@ def _act_statement(edge: Edge, *, present: bool) -> TextClause:
     return text(
         _ACT.format(
             edge=(_ADD if present else _REMOVE).format(table=table),
+            reachable=_REACHABLE if present else "",
             number=number,
             change=change,
             fields=_FIELDS,
@@ -181,6 +206,7 @@ class Acted(Struct, frozen=True):
     changed: bool
     liked: bool
     bookmarked: bool
+    reposted: bool
     counts: Counts
 
 
@@ -195,30 +221,64 @@ async def act(db: Db, edge: Edge, *, present: bool, event: EngagementRecorded) -
         changed=row.changed,
         liked=row.liked,
         bookmarked=row.bookmarked,
+        reposted=row.reposted,
         counts=Counts(**{field: getattr(row, field) for field in FIELDS}, version=row.version),
     )
 
 
 _FLAGS = text(
-    """
-    select item_id, true as liked from engage.likes
-    where user_id = :user_id and item_id = any(:ids)
-    union all
-    select item_id, false from engage.bookmarks
-    where user_id = :user_id and item_id = any(:ids)
-    """
+    " union all ".join(
+        f"select item_id, '{edge}' as edge from engage.{table}"  # noqa: S608 - our own names
+        " where user_id = :user_id and item_id = any(:ids)"
+        for edge, table in _TABLES.items()
+    )
 ).bindparams(bindparam("ids", type_=ARRAY(PG_UUID)))
 
 
 async def flags(db: Db, user_id: UUID, ids: Collection[UUID]) -> Flags:
-    """Read which of some items a person likes and has bookmarked."""
+    """Read which of some items a person likes, has bookmarked, has reposted."""
     if not ids:
         return Flags()
     rows = (await db.execute(_FLAGS, {"user_id": user_id, "ids": list(ids)})).all()
-    return Flags(
-        liked=frozenset(row.item_id for row in rows if row.liked),
-        bookmarked=frozenset(row.item_id for row in rows if not row.liked),
+    of: dict[str, list[UUID]] = {edge: [] for edge in _TABLES}
+    for row in rows:
+        of[row.edge].append(row.item_id)
+    return Flags(frozenset(of["like"]), frozenset(of["bookmark"]), frozenset(of["repost"]))
+
+
+async def done_by(
+    db: Db, edge: Edge, user_id: UUID, before: tuple[datetime, UUID] | None, limit: int
+) -> list[Done]:
+    """Read what somebody did, the last first."""
+    table = _EDGES[edge]
+    at = (table.c.created_at, table.c.item_id)
+    statement = (
+        select(table.c.item_id, table.c.user_id, table.c.created_at)
+        .where(table.c.user_id == user_id)
+        .order_by(table.c.created_at.desc(), table.c.item_id.desc())
+        .limit(limit)
     )
+    if before is not None:
+        place = literal(before[0], DateTime(timezone=True)), literal(before[1], PG_UUID)
+        statement = statement.where(tuple_(*at) < tuple_(*place))
+    return [Done(*row) for row in await db.execute(statement)]
+
+
+async def done_to(db: Db, edge: Edge, item_id: UUID, before: UUID | None, limit: int) -> list[Done]:
+    """Read who did something to an item, by their ids: the last who came to Lumen first.
+
+    Not by when they did it: that would cost every like of a hot item one more index.
+    """
+    table = _EDGES[edge]
+    statement = (
+        select(table.c.item_id, table.c.user_id, table.c.created_at)
+        .where(table.c.item_id == item_id)
+        .order_by(table.c.user_id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        statement = statement.where(table.c.user_id < before)
+    return [Done(*row) for row in await db.execute(statement)]
 
 
 _FORGET_SEEN = {
@@ -245,5 +305,7 @@ async def forget_seen(
 
 async def forget(db: Db, ids: Collection[UUID]) -> None:
     """Remove all that was done to items, with its counters; for items that are removed whole."""
-    for table in (likes, bookmarks, counter_delta, item_counters, impressions):
+    for table in (likes, bookmarks, reposts, counter_delta, item_counters, impressions):
         await db.execute(table.delete().where(table.c.item_id.in_(ids)))
+    for table in (poll_votes, poll_counters):
+        await db.execute(table.delete().where(table.c.poll_id.in_(ids)))

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 from sqlalchemy import text
 
 from server import engagement
-from server.engagement import Standing
+from server.engagement import AlreadyVoted, Ballot, Standing
 from server.kernel.database import Database, Db
 from server.kernel.ids import new_id
 from server.kernel.viewer import Viewer
@@ -32,7 +32,10 @@ ACTS: dict[str, Act] = {
     "unlike": engagement.unlike,
     "bookmark": engagement.bookmark,
     "unbookmark": engagement.unbookmark,
+    "repost": engagement.repost,
+    "unrepost": engagement.unrepost,
 }
+OPTIONS = range(engagement.MOST_OPTIONS)
 PEOPLE = [Viewer(new_id(), "user") for _ in range(3)]
 # Whoever is in the middle of a transaction of their own does nothing else meanwhile.
 SLOW = Viewer(new_id(), "user")
@@ -42,6 +45,10 @@ _EDGES = text(
     """
     select (select count(*) from engage.likes where item_id = :id) as likes,
            (select count(*) from engage.bookmarks where item_id = :id) as bookmarks,
+           (select count(*) from engage.reposts where item_id = :id) as reposts,
+           coalesce((select reposts from engage.item_counters where item_id = :id), 0)
+           + coalesce((select sum(change) from engage.counter_delta
+                       where item_id = :id and field = 2), 0) as counted_reposts,
            coalesce((select likes from engage.item_counters where item_id = :id), 0)
            + coalesce((select sum(change) from engage.counter_delta
                        where item_id = :id and field = 0), 0) as counted_likes,
@@ -49,6 +56,20 @@ _EDGES = text(
            + coalesce((select sum(change) from engage.counter_delta
                        where item_id = :id and field = 4), 0) as counted_bookmarks,
            coalesce((select version from engage.item_counters where item_id = :id), 0) as version
+    """
+)
+
+
+_VOTES = text(
+    """
+    select option,
+      (select count(*) from engage.poll_votes v
+       where v.poll_id = :id and v.option = options.option) as cast_for_it,
+      (coalesce((select array[votes_0, votes_1, votes_2, votes_3] from engage.poll_counters
+                where poll_id = :id), '{0,0,0,0}'))[options.option + 1]
+      + coalesce((select sum(change) from engage.counter_delta
+                  where item_id = :id and field = 5 + options.option), 0) as counted
+    from generate_series(0, 3) as options (option) order by option
     """
 )
 
@@ -63,6 +84,8 @@ class Counters(RuleBasedStateMachine):
         self._items = self._run(self._make_items())
         self._liked: set[tuple[UUID | None, UUID]] = set()
         self._kept: set[tuple[UUID | None, UUID]] = set()
+        self._passed_on: set[tuple[UUID | None, UUID]] = set()
+        self._votes: dict[tuple[UUID | None, UUID], int] = {}
         self._versions = dict.fromkeys(self._items, 0)
         self._slow: tuple[AsyncExitStack, str, UUID] | None = None
 
@@ -75,7 +98,27 @@ class Counters(RuleBasedStateMachine):
         assert standing.counts.likes == sum(1 for _, i in self._liked if i == item_id)
         assert standing.counts.bookmarks == sum(1 for _, i in self._kept if i == item_id)
         assert standing.liked_by_me == ((who.id, item_id) in self._liked)
+        assert standing.counts.reposts == sum(1 for _, i in self._passed_on if i == item_id)
         assert standing.bookmarked_by_me == ((who.id, item_id) in self._kept)
+        assert standing.reposted_by_me == ((who.id, item_id) in self._passed_on)
+
+    @rule(
+        who=st.sampled_from(PEOPLE), poll=st.sampled_from(ITEMS), option=st.sampled_from([*OPTIONS])
+    )
+    def votes(self, who: Viewer, poll: int, option: int) -> None:
+        poll_id = self._items[poll]
+        before = self._votes.get((who.id, poll_id))
+        ballot = self._run(self._vote(who, poll_id, option))
+        if before is not None and before != option:
+            assert ballot is None
+            return
+        assert ballot is not None
+        self._votes[who.id, poll_id] = option
+        assert list(ballot.votes.votes) == self._cast(poll_id)
+
+    @rule(who=st.sampled_from(PEOPLE), poll=st.sampled_from(ITEMS))
+    def votes_and_dies_before_the_commit(self, who: Viewer, poll: int) -> None:
+        self._run(self._vote(who, self._items[poll], 0, dies=True))
 
     @rule(who=st.sampled_from(PEOPLE), item=st.sampled_from(ITEMS), act=st.sampled_from([*ACTS]))
     def acts_and_dies_before_the_commit(self, who: Viewer, item: int, act: str) -> None:
@@ -116,7 +159,11 @@ class Counters(RuleBasedStateMachine):
             row = self._run(self._read(item_id))
             assert row.likes == row.counted_likes
             assert row.bookmarks == row.counted_bookmarks
+            assert row.reposts == row.counted_reposts
             assert row.likes == sum(1 for _, i in self._liked if i == item_id)
+            votes = self._run(self._read_votes(item_id))
+            assert [each.cast_for_it for each in votes] == [each.counted for each in votes]
+            assert [each.counted for each in votes] == self._cast(item_id)
             assert row.version >= self._versions[item_id]
             self._versions[item_id] = row.version
 
@@ -130,7 +177,8 @@ class Counters(RuleBasedStateMachine):
         self._runner.close()
 
     def _note(self, who: Viewer, item_id: UUID, act: str) -> None:
-        edges = self._kept if act.endswith("bookmark") else self._liked
+        kinds = {"like": self._liked, "bookmark": self._kept, "repost": self._passed_on}
+        edges = kinds[act.removeprefix("un")]
         (edges.discard if act.startswith("un") else edges.add)((who.id, item_id))
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -145,6 +193,25 @@ class Counters(RuleBasedStateMachine):
             standing = await ACTS[act](db, who, item_id)
             await (db.rollback() if dies else db.commit())
         return standing
+
+    async def _vote(
+        self, who: Viewer, poll_id: UUID, option: int, *, dies: bool = False
+    ) -> Ballot | None:
+        async with self._database.engine.connect() as db:
+            try:
+                ballot = await engagement.vote(db, who, poll_id, option)
+            except AlreadyVoted:
+                return None
+            await (db.rollback() if dies else db.commit())
+        return ballot
+
+    def _cast(self, poll_id: UUID) -> list[int]:
+        cast = [option for (_, poll), option in self._votes.items() if poll == poll_id]
+        return [cast.count(option) for option in OPTIONS]
+
+    async def _read_votes(self, poll_id: UUID) -> Any:
+        async with self._database.read() as db:
+            return (await db.execute(_VOTES, {"id": poll_id})).all()
 
     async def _begin(self, item_id: UUID, act: str) -> AsyncExitStack:
         stack = AsyncExitStack()
