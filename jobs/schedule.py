@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.embed.engine import MODEL
 from jobs.registries import Registries
-from server import auth, comments, engagement, items, media, sources
+from server import auth, comments, engagement, items, media, moderation, sources
 from server.kernel import partitions
 from server.kernel.ids import floor_of
 from server.kernel.logs import log
@@ -99,6 +99,12 @@ async def forget(services: Services) -> None:
                 return
 
 
+async def end_suspensions(services: Services) -> None:
+    """Let those take part again whose suspension has ended."""
+    async with services.write() as db:
+        await moderation.end_suspensions(db, services.clock.now())
+
+
 async def recount(services: Services) -> None:
     """Compare some counters with what they count, and repair; a difference is a bug."""
     long_ago = services.clock.now() - _ALL * _chance.random()
@@ -118,6 +124,7 @@ SWEEPS: Sequence[Every] = (
     Every("embed_all", 600, embed_all),
     Every("draw_cards", 20, draw_cards),
     Every("make_partitions", 3600, make_partitions),
+    Every("end_suspensions", 30, end_suspensions),
     Every("forget", 3600, forget),
     Every("recount", 3600, recount),
 )

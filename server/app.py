@@ -26,7 +26,9 @@ from server.feed import node as feed_node
 from server.front import Front
 from server.kernel.endpoint import Edge, Operation, problem_response
 from server.kernel.problems import NotFound, Problem
-from server.kernel.services import Services
+from server.kernel.services import Policy, Services
+from server.kernel.viewer import Viewer
+from server.moderation import bar
 from server.settings import Settings, listed
 from server.socket import RATES, UserSocket
 
@@ -96,6 +98,7 @@ class Node:
             self._services.parts[health.Leaving] = self.leaving
             await stack.enter_async_context(self.endpoint)
             await stack.enter_async_context(feed_node.running(self._services, self.endpoint))
+            await stack.enter_async_context(bar.running(self._services, self.endpoint))
             measuring = asyncio.create_task(observability.measure_forever(self._services))
             stack.callback(measuring.cancel)
             yield
@@ -120,7 +123,7 @@ def create_app(settings: Settings) -> Starlette:
     """Build the web app; its lifespan opens the connections."""
     node = Node(settings)
     middleware = [
-        Middleware(Front, services=lambda: node.services, identify=identify_request),
+        Middleware(Front, services=lambda: node.services, identify=_who_asks),
         Middleware(Doors, endpoint=node.endpoint),
     ]
     if settings.cors_origins:
@@ -144,6 +147,11 @@ def create_app(settings: Settings) -> Starlette:
     )
     app.state.node = node
     return app
+
+
+def _who_asks(policy: Policy, request: Request) -> Viewer:
+    services: Services = request.scope["lumen.services"]
+    return bar.let(services, identify_request(policy, request))
 
 
 def origins_of(settings: Settings) -> list[str]:

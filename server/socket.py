@@ -18,6 +18,7 @@ from server.kernel.channel import TypedChannel, ViewerSocket
 from server.kernel.problems import Problem, SignInFirst, Unavailable
 from server.kernel.services import Services
 from server.kernel.viewer import VISITOR, Viewer
+from server.moderation.bar import let
 
 # A page that comes back joins all of its hundred channels at once, and many readers may have one
 # address: what these refuse is no reader.
@@ -78,6 +79,7 @@ class UserSocket(ViewerSocket):
                 ended = await auth.has_ended(db, claims.sid)
         except (OSError, SQLAlchemyError) as error:
             raise Unavailable from error
-        if ended:
+        barred = let(self.services, Viewer(claims.sub, claims.role)) is VISITOR
+        if ended or barred:
             raise SignInFirst("This sign-in has ended.")
         return claims

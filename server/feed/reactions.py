@@ -6,7 +6,7 @@ from server import display, items
 from server.feed.model import CardReady, Fresh, Retract
 from server.feed.node import CARDS, GONE, NEW, POOL_TOPIC
 from server.feed.pool import FEATURED_KINDS
-from server.items.events import ItemsEmbedded, ItemsRetracted
+from server.items.events import ItemsEmbedded, ItemsRestored, ItemsRetracted
 from server.kernel.database import Db
 from server.kernel.outbox import Reaction
 from server.kernel.services import Services
@@ -49,6 +49,12 @@ async def tell_gone(services: Services, _db: Db, event: ItemsRetracted) -> None:
         await services.publisher.broadcast(topic, "retract", gone)
 
 
+async def tell_back(services: Services, _db: Db, _event: ItemsRestored) -> None:
+    """Have the nodes take up again what was gone for a while."""
+    await services.publisher.broadcast(POOL_TOPIC, NEW, {})
+    await services.publisher.broadcast(POOL_TOPIC, CARDS, {})
+
+
 async def _card(services: Services, db: Db, item_id: UUID) -> CardReady | None:
     item = (await display.show(db, VISITOR, [item_id], services.storage))[item_id]
     if item.retracted:
@@ -60,4 +66,5 @@ reactions = [
     Reaction("feed.fresh", ItemsEmbedded, tell_fresh),
     Reaction("feed.card", CardChanged, tell_card),
     Reaction("feed.retract", ItemsRetracted, tell_gone),
+    Reaction("feed.restore", ItemsRestored, tell_back),
 ]

@@ -47,6 +47,8 @@ _NEWEST = text(
         i.category, i.sort_at, case when i.kind = 'COMMENT' then i.target_id end as thread
       from content.items i
       where i.id = newest.item_id and i.state = 'live'
+        and not exists (
+          select from content.users u where u.id = i.author_id and u.state <> 'active')
       limit 1
     ) i
     left join lateral (
@@ -83,6 +85,8 @@ _CARDS = text(
       having count(*) > 0
     ) card
     where i.state = 'live' and i.id >= :floor
+      and not exists (
+        select from content.users u where u.id = i.author_id and u.state <> 'active')
     order by i.sort_at desc, i.id desc
     limit :most
     """

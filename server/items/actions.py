@@ -34,6 +34,8 @@ from server.kernel.viewer import Viewer
 
 # Fresh items are on their way to the workers already; the sweep looks for what was left behind.
 SWEEP_AGE = timedelta(seconds=30)
+# More of one person are hardly on open screens; what is older is hidden when it is read.
+ON_SCREENS = 1000
 
 
 async def take_in(db: Db, source_id: UUID, entries: Sequence[Entry], now: datetime) -> Stored:
@@ -82,6 +84,20 @@ async def restore(db: Db, ids: Collection[UUID]) -> list[UUID]:
     back = await store.restore(db, ids)
     await _tell(db, ItemsRestored, tuple(back))
     return back
+
+
+async def hide_of(db: Db, author_id: UUID) -> None:
+    """Take the newest items of somebody off every open screen; they themselves stay as they are."""
+    await _tell(db, ItemsRetracted, await _newest_of(db, author_id))
+
+
+async def show_of(db: Db, author_id: UUID) -> None:
+    """Take up again what `hide_of` took away."""
+    await _tell(db, ItemsRestored, await _newest_of(db, author_id))
+
+
+async def _newest_of(db: Db, author_id: UUID) -> tuple[UUID, ...]:
+    return tuple(await store.newest_of(db, author_id, ON_SCREENS))
 
 
 async def remove(db: Db, ids: Collection[UUID]) -> None:

@@ -53,6 +53,8 @@ _NEAR = text(
       order by e.embedding <=> q.embedding
       limit :most) near
     join content.items i on i.id = near.item_id and i.state = 'live'
+      and not exists (
+        select from content.users u where u.id = i.author_id and u.state <> 'active')
     order by q.item_id, near.similarity desc, i.id
     """  # noqa: S608 - the names are those of a struct
 )

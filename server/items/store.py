@@ -192,6 +192,17 @@ async def restore(db: Db, ids: Collection[UUID]) -> list[UUID]:
     return list((await db.execute(statement)).scalars())
 
 
+async def newest_of(db: Db, author_id: UUID, most: int) -> list[UUID]:
+    """Read the ids of the newest live items of somebody."""
+    newest = (
+        select(items.c.id)
+        .where(items.c.author_id == author_id, items.c.state == "live")
+        .order_by(items.c.sort_at.desc(), items.c.id.desc())
+        .limit(most)
+    )
+    return list((await db.execute(newest)).scalars())
+
+
 async def delete(db: Db, ids: Collection[UUID]) -> None:
     """Remove items."""
     await db.execute(items.delete().where(items.c.id == any_of(ids)))

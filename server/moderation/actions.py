@@ -171,6 +171,7 @@ async def _set_state(
     await users.set_state(db, user.id, status.state)
     if status.state == "active":
         await store.lift(db, user.id)
+        await items.show_of(db, user.id)
         await outbox.emit(db, PersonShownAgain(user_id=user.id), key=user.id)
         if user.state == "suspended":
             await _tell(db, Decided("reinstate", user.id, status.reason, status.note))
@@ -181,6 +182,7 @@ async def _set_state(
     if suspended:
         await auth.end_all(db, user.id, now)
         await _tell(db, Decided("suspend", user.id, status.reason, status.note))
+    await items.hide_of(db, user.id)
     await outbox.emit(db, PersonHidden(user_id=user.id, suspended=suspended), key=user.id)
 
 

@@ -14,9 +14,8 @@ from msgspec import Struct
 from sqlalchemy.exc import SQLAlchemyError
 
 from realtime import Broadcast, Endpoint
-from server.kernel.problems import NotAllowed
 from server.kernel.services import Services
-from server.kernel.viewer import Viewer
+from server.kernel.viewer import VISITOR, Viewer
 from server.moderation import store
 
 # Told between nodes; no client can join it.
@@ -31,22 +30,16 @@ class Named(Struct, frozen=True):
 
 
 class Bar:
-    """The people whose tokens this process refuses."""
+    """The people whose tokens count no longer in this process."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._barred: frozenset[UUID] = frozenset()
         self._reading: asyncio.Task[None] | None = None
 
-    def check(self, viewer: Viewer) -> None:
-        """Let a viewer pass who is not suspended.
-
-        Raises:
-            NotAllowed: the viewer is.
-
-        """
-        if viewer.id in self._barred:
-            raise NotAllowed("This account is suspended.")
+    def let(self, viewer: Viewer) -> Viewer:
+        """Give the viewer back; whoever is suspended is a visitor, whatever their token says."""
+        return VISITOR if viewer.id in self._barred else viewer
 
     def on_told(self, broadcast: Broadcast) -> None:
         """Hear who is suspended, and who no longer is."""
@@ -74,6 +67,12 @@ class Bar:
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
+
+
+def let(services: Services, viewer: Viewer) -> Viewer:
+    """Ask the bar of this process; without one, everybody is who they are."""
+    bar: Bar | None = services.parts.get(Bar)
+    return viewer if bar is None else bar.let(viewer)
 
 
 @contextlib.asynccontextmanager

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from server import audit
 from server.audit import Deed
-from server.kernel import relay
+from server.kernel import parked as shelf
 from server.kernel.endpoint import Call, Handler, Limit, Nothing, Operation
 from server.kernel.problems import (
     Conflict,
@@ -41,7 +41,9 @@ class ParkedEvent(Struct, frozen=True):
     """An event that no attempt could deliver."""
 
     id: UUID
+    group: str
     topic: str
+    attempts: int
     error: str
     parked_at: datetime
 
@@ -125,9 +127,12 @@ async def set_person(call: Call[PersonStatus, Nothing]) -> PersonShown:
 async def parked(call: Call[Nothing, Nothing]) -> ParkedEvents:
     """Give the events that no attempt could deliver, the latest first."""
     async with call.services.database.read() as db:
-        found, lag = await relay.parked(db), await relay.lag(db)
+        found, lag = await shelf.parked(db), await shelf.lag(db)
     return ParkedEvents(
-        [ParkedEvent(each.id, each.topic, each.error, each.at) for each in found],
+        [
+            ParkedEvent(each.id, each.group, each.topic, each.attempts, each.error, each.at)
+            for each in found
+        ],
         lag.waiting,
         lag.parked,
         lag.oldest_seconds,
@@ -137,7 +142,7 @@ async def parked(call: Call[Nothing, Nothing]) -> ParkedEvents:
 async def revive(call: Call[Nothing, Nothing]) -> Revived:
     """Have every parked event tried again."""
     async with call.services.write() as db:
-        count = await relay.revive(db)
+        count = await shelf.revive(db)
         deed = Deed(action="events.revive", target_kind="outbox", target_id="parked")
         await audit.record(db, call.viewer, deed, call.services.clock.now())
     return Revived(count)
