@@ -6,6 +6,7 @@ from importlib import import_module
 MODULES: dict[str, tuple[str, ...]] = {
     "ingest": ("jobs.ingest.refresh", "jobs.ingest.demo"),
     "embed": ("jobs.embed.job", "jobs.cards.poster_job"),
+    "mail": ("jobs.accounts.letters", "jobs.accounts.export"),
     "cards": ("jobs.cards.render_job",),
 }
 

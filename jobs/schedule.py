@@ -18,8 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.embed.engine import MODEL
 from jobs.registries import Registries
-from server import auth, comments, engagement, items, media, moderation, sources
-from server.kernel import partitions
+from server import auth, comments, engagement, items, media, moderation, sources, users
+from server.kernel import idempotency, partitions
 from server.kernel.ids import floor_of
 from server.kernel.logs import log
 from server.kernel.services import Services
@@ -89,10 +89,15 @@ async def make_partitions(services: Services) -> None:
 
 
 async def forget(services: Services) -> None:
-    """Drop what is kept for a while only: sign-ins that ended, and what was seen long ago."""
+    """Drop what is kept for a while only: sign-ins that ended, keys of requests, what was seen."""
     now = services.clock.now()
     async with services.database.begin() as db:
         await auth.forget_ended(db, now)
+        await auth.forget_letters(db, now)
+    for _ in range(MOST_BATCHES):
+        async with services.database.begin() as db:
+            if not await idempotency.forget(db, now):
+                break
     for _ in range(MOST_BATCHES):
         async with services.database.begin() as db:
             if not await engagement.forget_seen(db, now):
@@ -118,11 +123,33 @@ async def recount(services: Services) -> None:
         _log.error("counters_drifted", wrong=wrong, of=len(ids))
 
 
+async def send_letters(services: Services) -> None:
+    """Queue the letters that have not left."""
+    async with services.database.read() as db:
+        waiting = await auth.unsent_letters(db, services.clock.now(), MOST_OF_A_SWEEP)
+    await services.queue.enqueue_many(
+        auth.LETTER, [(auth.letter_id(each), auth.SendLetter(each)) for each in waiting]
+    )
+
+
+async def erase_people(services: Services) -> None:
+    """Erase who left and did not come back in time."""
+    now = services.clock.now()
+    async with services.database.read() as db:
+        leaving = await users.leaving(db, now, MOST_OF_A_SWEEP)
+    for user_id in leaving:
+        async with services.write() as db:
+            await users.erase(db, user_id, now)
+            await auth.forget_person(db, user_id)
+
+
 SWEEPS: Sequence[Every] = (
     Every("ask_sources", 5, ask_sources),
     Every("embed_fresh", 15, embed_fresh),
     Every("embed_all", 600, embed_all),
     Every("draw_cards", 20, draw_cards),
+    Every("send_letters", 30, send_letters),
+    Every("erase_people", 3600, erase_people),
     Every("make_partitions", 3600, make_partitions),
     Every("end_suspensions", 30, end_suspensions),
     Every("forget", 3600, forget),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from server.audit import http as audit
+from server.auth import account_http
 from server.auth import http as auth
 from server.auth import reactions as auth_reactions
 from server.comments import channel as item_channel
@@ -30,6 +31,7 @@ from server.sources import reactions as source_reactions
 
 OPERATIONS: tuple[Operation, ...] = (
     *auth.operations,
+    *account_http.operations,
     *feed.operations,
     *display.operations,
     *graph.operations,

@@ -1,6 +1,6 @@
 """Every event that the outbox tells, named once."""
 
-from server.auth.events import SignInEnded
+from server.auth.events import LetterAsked, PasswordForgotten, SignInEnded
 from server.comments.events import CommentCreated
 from server.engagement.events import EngagementRecorded
 from server.graph.events import BlockLifted, BlockMade, Followed, Muted, Unfollowed, Unmuted
@@ -17,9 +17,15 @@ from server.moderation.events import Decided, PersonHidden, PersonShownAgain
 from server.notifications.events import NotificationDispatched, NotificationsRead
 from server.posts.events import LinkCarded, PostCreated, PostDeleted, PostEdited
 from server.sources.events import FileGiven, SourceDue
+from server.users.events import UserDeleted, UserErased, UserRestored
 
 EVENTS: tuple[type[Event], ...] = (
     SignInEnded,
+    LetterAsked,
+    PasswordForgotten,
+    UserDeleted,
+    UserRestored,
+    UserErased,
     Followed,
     Unfollowed,
     BlockMade,

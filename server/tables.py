@@ -3,6 +3,7 @@
 from sqlalchemy import MetaData
 
 from server.audit import store as _audit
+from server.auth import one_time as _one_time
 from server.auth import store as _auth
 from server.comments import store as _comments
 from server.engagement import store as _engagement
@@ -22,6 +23,7 @@ from server.users import store as _users
 STORES = (
     _users,
     _auth,
+    _one_time,
     _graph,
     _sources,
     _items,

@@ -26,6 +26,7 @@ _COLUMNS = (
     "following_count",
     "post_count",
     "deleted_at",
+    "state_before",
     "erased_at",
 )
 
@@ -111,6 +112,7 @@ def _widen_users() -> None:
         sa.Column("following_count", sa.Integer(), server_default="0", nullable=False),
         sa.Column("post_count", sa.Integer(), server_default="0", nullable=False),
         _moment("deleted_at"),
+        sa.Column("state_before", sa.Text(), nullable=True),
         _moment("erased_at"),
     ):
         op.add_column("users", column, schema="content")

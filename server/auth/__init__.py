@@ -1,10 +1,11 @@
 """Signing in: passwords, tokens, and the families of refresh tokens."""
 
+from server.auth.account import forget_person
 from server.auth.actions import (
     GRACE,
     check_password,
-    forget_ended,
     end_all,
+    forget_ended,
     has_ended,
     me,
     open_session,
@@ -12,6 +13,10 @@ from server.auth.actions import (
     register,
     sign_out,
 )
+from server.auth.letters import forget_ended as forget_letters
+from server.auth.letters import letter_of
+from server.auth.letters import sent as letter_sent
+from server.auth.letters import unsent as unsent_letters
 from server.auth.model import (
     Login,
     Me,
@@ -22,6 +27,7 @@ from server.auth.model import (
     WrongCredentials,
 )
 from server.auth.passwords import hash_password
+from server.auth.tasks import LETTER, SendLetter, letter_id
 from server.auth.tokens import (
     Claims,
     access_token,
@@ -33,10 +39,12 @@ from server.auth.tokens import (
 
 __all__ = [
     "GRACE",
+    "LETTER",
     "Claims",
     "Login",
     "Me",
     "Registration",
+    "SendLetter",
     "Session",
     "SessionEnded",
     "SignedIn",
@@ -44,11 +52,16 @@ __all__ = [
     "access_token",
     "check_password",
     "csrf_value",
-    "forget_ended",
     "end_all",
+    "forget_ended",
+    "forget_letters",
+    "forget_person",
     "has_ended",
     "hash_password",
     "identify_request",
+    "letter_id",
+    "letter_of",
+    "letter_sent",
     "me",
     "open_session",
     "read_access_token",
@@ -56,4 +69,5 @@ __all__ = [
     "register",
     "sign_out",
     "socket_id",
+    "unsent_letters",
 ]

@@ -7,10 +7,18 @@ hold the connections that everybody else needs.
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from msgspec import Struct
+
 from server import users
 from server.auth import passwords, store, tokens
 from server.auth.events import SignInEnded
-from server.auth.model import Me, Registration, Session, WrongCredentials
+from server.auth.model import (
+    AccountLeaving,
+    Me,
+    Registration,
+    Session,
+    WrongCredentials,
+)
 from server.kernel import outbox
 from server.kernel.database import Db
 from server.kernel.ids import new_id
@@ -19,10 +27,19 @@ from server.kernel.services import Policy
 from server.kernel.viewer import Viewer
 from server.users import Credentials, NewUser, User
 
-_MAY_SIGN_IN = frozenset({"active", "shadowbanned"})
+MAY_SIGN_IN = frozenset({"active", "shadowbanned"})
 # An answer that was lost on its way is asked for again soon.
 GRACE = timedelta(seconds=30)
+MOST_USER_AGENT = 256
 _KEPT_AFTER_END = timedelta(days=1)
+
+
+class Admission(Struct, frozen=True):
+    """What a sign-in brings along besides the password."""
+
+    user_agent: str = ""
+    new_hash: str | None = None
+    restore: bool = False
 
 
 async def prepare(registration: Registration) -> str:
@@ -67,20 +84,45 @@ async def check_password(found: Credentials | None, password: str) -> str | None
 
     """
     verdict = await passwords.verify(password, found.password_hash if found else None)
-    if found is None or not verdict.right or found.user.state == "deleted":
+    if found is None or not verdict.right:
         raise WrongCredentials
-    if found.user.state not in _MAY_SIGN_IN:
+    if found.user.state not in MAY_SIGN_IN | {"deleted"}:
         raise NotAllowed("This account is suspended.")
     return await passwords.hash_password(password) if verdict.outdated else None
 
 
-async def open_session(
-    db: Db, policy: Policy, user: User, now: datetime, *, new_hash: str | None = None
+async def admit(
+    db: Db, policy: Policy, found: Credentials, now: datetime, admission: Admission
 ) -> Session:
-    """Begin a session for somebody whose password was right."""
-    if new_hash is not None:
-        await users.set_password_hash(db, user.id, new_hash)
-    return await _with_token(db, policy, user, new_id(), now)
+    """Begin a session for somebody whose password was right a moment ago.
+
+    Raises:
+        WrongCredentials: it was changed meanwhile.
+        AccountLeaving: the account is being deleted, and that is not to be undone.
+
+    """
+    # Held, so that a change of the password either comes first or finds this session to end.
+    await users.hold(db, found.user.id)
+    current = await users.credentials_of(db, found.user.id)
+    if current is None or current.password_hash != found.password_hash:
+        raise WrongCredentials
+    if current.user.state == "deleted":
+        if not admission.restore:
+            raise AccountLeaving
+        await users.restore(db, current.user.id)
+    if admission.new_hash is not None:
+        await users.set_password_hash(db, found.user.id, admission.new_hash)
+    return await open_session(db, policy, found.user, now, user_agent=admission.user_agent)
+
+
+async def open_session(
+    db: Db, policy: Policy, user: User, now: datetime, *, user_agent: str = ""
+) -> Session:
+    """Begin a session for somebody who has shown who they are."""
+    family = new_id()
+    agent = "".join(c for c in user_agent if c.isprintable())[:MOST_USER_AGENT]
+    await store.add_sign_in(db, family, user.id, agent, now)
+    return await _with_token(db, policy, user, family, now)
 
 
 async def refresh(db: Db, policy: Policy, refresh_token: str, now: datetime) -> Session | None:
@@ -97,14 +139,15 @@ async def refresh(db: Db, policy: Policy, refresh_token: str, now: datetime) -> 
     if token is None or token.expires_at <= now:
         return None
     if token.revoked_at is not None or not await _is_due(db, token, now):
-        await _end(db, token.family, now)
+        await end(db, token.family, now)
         return None
     if token.used_at is None:
         await store.use(db, token, digest, now)
     user = (await users.by_ids(db, [token.user_id])).get(token.user_id)
-    if user is None or user.state not in _MAY_SIGN_IN:
-        await _end(db, token.family, now)
+    if user is None or user.state not in MAY_SIGN_IN:
+        await end(db, token.family, now)
         return None
+    await store.touch_sign_in(db, token.family, now)
     return await _with_token(db, policy, user, token.family, now)
 
 
@@ -113,13 +156,14 @@ async def sign_out(db: Db, now: datetime, *, refresh_token: str = "", family: UU
     token = await store.find(db, tokens.digest_of(refresh_token)) if refresh_token else None
     for ending in {family, token.family if token else family}:
         if ending is not None:
-            await _end(db, ending, now)
+            await end(db, ending, now)
 
 
-async def end_all(db: Db, user_id: UUID, now: datetime) -> None:
-    """End every sign-in of a person; their sockets end with them."""
+async def end_all(db: Db, user_id: UUID, now: datetime, *, but_for: UUID | None = None) -> None:
+    """End every sign-in of a person, but perhaps for one; their sockets end with them."""
     for family in await store.families(db, user_id):
-        await _end(db, family, now)
+        if family != but_for:
+            await end(db, family, now)
 
 
 async def has_ended(db: Db, family: UUID) -> bool:
@@ -151,7 +195,8 @@ async def _is_due(db: Db, token: store.Token, now: datetime) -> bool:
     return now - token.used_at < GRACE and not await store.was_followed(db, token)
 
 
-async def _end(db: Db, family: UUID, now: datetime) -> None:
+async def end(db: Db, family: UUID, now: datetime) -> None:
+    """End a sign-in, if it goes on, and tell of it."""
     if await store.end_family(db, family, now):
         await outbox.emit(db, SignInEnded(family), key=family)
 

@@ -12,3 +12,19 @@ class SignInEnded(Event, frozen=True):
     topic: ClassVar[str] = "sign_in.ended"
 
     family: UUID
+
+
+class LetterAsked(Event, frozen=True):
+    """A letter with a one-time link is to be sent; the link itself is not told."""
+
+    topic: ClassVar[str] = "letter.asked"
+
+    token_id: UUID
+
+
+class PasswordForgotten(Event, frozen=True):
+    """Somebody says that a password was forgotten; whether anybody has that address is not told."""
+
+    topic: ClassVar[str] = "password.forgotten"
+
+    email: str

@@ -1,11 +1,12 @@
 """What signing in takes and gives, and how it is refused."""
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from server.kernel.problems import Problem, SignInFirst
+from server.kernel.problems import NotAllowed, Problem, SignInFirst
 from server.users import GrantedRole, User
 
 # Long enough for any phrase, short enough that hashing one is never work worth causing.
@@ -22,6 +23,20 @@ class SessionEnded(SignInFirst):
     """The session has ended; sign in again."""
 
 
+class LinkInvalid(Problem):
+    """The link was used already, has ended, or was never ours; ask for another."""
+
+    status = 410
+
+
+class SignInAgain(NotAllowed):
+    """Too long has passed since you signed in to do this; sign in again first."""
+
+
+class AccountLeaving(NotAllowed):
+    """The account is being deleted; sign in with `restore` to keep it."""
+
+
 class Registration(Struct, frozen=True):
     """What somebody gives to become a user."""
 
@@ -36,6 +51,73 @@ class Login(Struct, frozen=True):
 
     login: Annotated[str, Meta(min_length=1, max_length=254)]
     password: Annotated[str, Meta(min_length=1, max_length=128)]
+    # Keep an account that is being deleted.
+    restore: bool = False
+
+
+class Address(Struct, frozen=True):
+    """An e-mail address that a letter is wanted for."""
+
+    email: Annotated[str, Meta(min_length=3, max_length=254)]
+
+
+class Link(Struct, frozen=True):
+    """The token of a link that came in a letter."""
+
+    token: Annotated[str, Meta(min_length=20, max_length=64)]
+
+
+class Reset(Struct, frozen=True):
+    """The token of a link that came in a letter, and the password to have from now on."""
+
+    token: Annotated[str, Meta(min_length=20, max_length=64)]
+    password: Password
+
+
+# Whoever signs in elsewhere has none; a sign-in that is fresh serves instead.
+Confirmation = Annotated[str, Meta(max_length=128)]
+
+
+class ChangePassword(Struct, frozen=True):
+    """The password that somebody has, and the one to have from now on."""
+
+    new_password: Password
+    password: Confirmation = ""
+
+
+class ChangeEmail(Struct, frozen=True):
+    """The address to have from now on; it becomes theirs with the link that is sent to it."""
+
+    email: Annotated[str, Meta(min_length=3, max_length=254)]
+    password: Confirmation = ""
+
+
+class Leave(Struct, frozen=True):
+    """That somebody really wants to go."""
+
+    password: Confirmation = ""
+
+
+class SignInSeen(Struct, frozen=True):
+    """One of the viewer's own sign-ins."""
+
+    id: UUID
+    user_agent: str
+    created_at: datetime
+    last_used_at: datetime
+    current: bool
+
+
+class SignInsSeen(Struct, frozen=True):
+    """The viewer's own sign-ins, the last used first."""
+
+    items: list[SignInSeen]
+
+
+class Which(Struct, frozen=True):
+    """Which of one's sign-ins are ended: all, or all but the one that asks."""
+
+    keep_current: bool = False
 
 
 class Me(Struct, frozen=True):
@@ -46,11 +128,19 @@ class Me(Struct, frozen=True):
     email: str
     display_name: str
     role: GrantedRole
+    email_verified: bool = False
 
     @classmethod
     def of(cls, user: User) -> "Me":
         """Leave out what is the house's own."""
-        return cls(user.id, user.username, user.email, user.display_name, user.role)
+        return cls(
+            id=user.id,
+            username=user.username,
+            email=user.email,
+            display_name=user.display_name,
+            role=user.role,
+            email_verified=user.email_verified_at is not None,
+        )
 
 
 class SignedIn(Struct, frozen=True):

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from msgspec import Struct
 from sqlalchemy import (
-    CheckConstraint,
     Column,
     DateTime,
     ForeignKey,
@@ -54,39 +53,6 @@ sign_ins = Table(
     schema="ops",
 )
 
-# What a link in a mail carries: good once, for a while, for one purpose.
-one_time_tokens = Table(
-    "one_time_tokens",
-    metadata,
-    Column("id", PG_UUID, primary_key=True),
-    Column("user_id", PG_UUID, ForeignKey("content.users.id", ondelete="CASCADE"), nullable=False),
-    Column("purpose", Text, nullable=False),
-    # Where it is sent: for a change of address the new one.
-    Column("email", Text, nullable=False),
-    # SHA-256 of the token: the table alone opens nothing.
-    Column("digest", LargeBinary, nullable=False, unique=True),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column("expires_at", DateTime(timezone=True), nullable=False),
-    Column("sent_at", DateTime(timezone=True)),
-    Column("used_at", DateTime(timezone=True)),
-    CheckConstraint("purpose in ('verify_email', 'reset_password')", name="purpose"),
-    Index(None, "user_id"),
-    Index("ix_one_time_tokens_unsent", "created_at", postgresql_where=text("sent_at is null")),
-    schema="ops",
-)
-
-# Whom other houses know our people as.
-identities = Table(
-    "identities",
-    metadata,
-    Column("issuer", Text, primary_key=True),
-    Column("subject", Text, primary_key=True),
-    Column("user_id", PG_UUID, ForeignKey("content.users.id", ondelete="CASCADE"), nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Index(None, "user_id"),
-    schema="ops",
-)
-
 
 class Token(Struct, frozen=True):
     """A refresh token as it stands."""
@@ -99,6 +65,16 @@ class Token(Struct, frozen=True):
     revoked_at: datetime | None
 
 
+class SignIn(Struct, frozen=True):
+    """A sign-in that goes on, as its owner may see it."""
+
+    family: UUID
+    user_id: UUID
+    user_agent: str
+    created_at: datetime
+    last_used_at: datetime
+
+
 async def add(db: Db, *, family: UUID, user_id: UUID, digest: bytes, expires_at: datetime) -> None:
     """Store a new refresh token."""
     await db.execute(
@@ -106,6 +82,44 @@ async def add(db: Db, *, family: UUID, user_id: UUID, digest: bytes, expires_at:
             id=new_id(), family=family, user_id=user_id, digest=digest, expires_at=expires_at
         )
     )
+
+
+async def add_sign_in(db: Db, family: UUID, user_id: UUID, user_agent: str, now: datetime) -> None:
+    """Store that somebody signed in, and with what."""
+    await db.execute(
+        sign_ins.insert().values(
+            family=family,
+            user_id=user_id,
+            user_agent=user_agent,
+            created_at=now,
+            last_used_at=now,
+        )
+    )
+
+
+async def touch_sign_in(db: Db, family: UUID, now: datetime) -> None:
+    """Store that a sign-in is still in use."""
+    await db.execute(sign_ins.update().where(sign_ins.c.family == family).values(last_used_at=now))
+
+
+async def list_sign_ins(db: Db, user_id: UUID, most: int) -> list[SignIn]:
+    """Read a person's sign-ins that go on, the last used first."""
+    columns = [sign_ins.c[name] for name in SignIn.__struct_fields__]
+    going_on = (
+        select(*columns)
+        .where(sign_ins.c.user_id == user_id, sign_ins.c.ended_at.is_(None))
+        .order_by(sign_ins.c.last_used_at.desc(), sign_ins.c.family)
+        .limit(most)
+    )
+    return [SignIn(*row) for row in await db.execute(going_on)]
+
+
+async def sign_in(db: Db, family: UUID) -> SignIn | None:
+    """Read a sign-in that goes on."""
+    columns = [sign_ins.c[name] for name in SignIn.__struct_fields__]
+    found = select(*columns).where(sign_ins.c.family == family, sign_ins.c.ended_at.is_(None))
+    row = (await db.execute(found)).one_or_none()
+    return None if row is None else SignIn(*row)
 
 
 async def hold(db: Db, digest: bytes) -> Token | None:
@@ -156,6 +170,11 @@ async def end_family(db: Db, family: UUID, now: datetime) -> bool:
         .where(refresh_tokens.c.family == family, refresh_tokens.c.revoked_at.is_(None))
         .values(revoked_at=now)
     )
+    await db.execute(
+        sign_ins.update()
+        .where(sign_ins.c.family == family, sign_ins.c.ended_at.is_(None))
+        .values(ended_at=now)
+    )
     return (await db.execute(ended)).rowcount > 0
 
 
@@ -185,4 +204,13 @@ async def _hold_family(db: Db, family: UUID) -> None:
 async def forget(db: Db, before: datetime) -> int:
     """Remove tokens that ended before a moment; says how many."""
     gone = refresh_tokens.delete().where(refresh_tokens.c.expires_at < before)
-    return (await db.execute(gone)).rowcount
+    count = (await db.execute(gone)).rowcount
+    left = select(refresh_tokens.c.id).where(refresh_tokens.c.family == sign_ins.c.family)
+    await db.execute(sign_ins.delete().where(sign_ins.c.last_used_at < before, ~left.exists()))
+    return count
+
+
+async def forget_person(db: Db, user_id: UUID) -> None:
+    """Remove all tokens and sign-ins of a person."""
+    for table in (refresh_tokens, sign_ins):
+        await db.execute(table.delete().where(table.c.user_id == user_id))

@@ -4,6 +4,7 @@ An access token is believed without a look at the database until it ends, a quar
 after it was made; so it carries the role.
 """
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -164,6 +165,23 @@ def _check_csrf(policy: Policy, family: UUID, request: Asks) -> None:
     ours = hmac.compare_digest(given.encode(), csrf_value(policy, family).encode())
     if not (twice and ours):
         raise NotAllowed("Send the value of the csrf cookie in X-CSRF-Token with every write.")
+
+
+def claims_of(policy: Policy, request: Asks, now: datetime) -> Claims:
+    """Give what the token of a request says, whether it came by header or by cookie.
+
+    Raises:
+        SignInFirst: there is none, or it has ended.
+
+    """
+    token = bearer_of(request) or request.cookies.get(ACCESS_COOKIE, "")
+    return read_access_token(policy, token, now)
+
+
+def one_time_token(policy: Policy, token_id: UUID) -> str:
+    """Give the secret of a link: always the same for a row, and known to nobody without our key."""
+    made = hmac.digest(key_for(policy.secret, "one-time"), token_id.bytes, hashlib.sha256)
+    return base64.urlsafe_b64encode(made).rstrip(b"=").decode()
 
 
 def new_refresh_token() -> str:

@@ -20,7 +20,10 @@ def background_parts(
     parts = [
         PythonPart("pulse", ["jobs", "pulse"], environ, console=console),
         PythonPart(
-            "worker", ["jobs", "work", "--queues", "ingest", "embed"], environ, console=console
+            "worker",
+            ["jobs", "work", "--queues", "ingest", "embed", "mail"],
+            environ,
+            console=console,
         ),
         PythonPart(
             "cards",

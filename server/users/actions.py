@@ -1,15 +1,18 @@
 """What can be done with people, and what others may read of them."""
 
 from collections.abc import Collection
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from msgspec.structs import replace
 
+from server.kernel import outbox
 from server.kernel.database import Db
 from server.kernel.ids import new_id
 from server.kernel.problems import NotAllowed, NotFound, SignInFirst
 from server.kernel.viewer import Viewer
 from server.users import store
+from server.users.events import UserDeleted, UserErased, UserRestored
 from server.users.model import (
     Credentials,
     GrantedRole,
@@ -21,6 +24,9 @@ from server.users.model import (
     check_email,
     check_username,
 )
+
+# For how long somebody who had their account deleted may change their mind.
+COME_BACK_WITHIN = timedelta(days=30)
 
 
 async def create(db: Db, viewer: Viewer, new: NewUser) -> User:
@@ -40,6 +46,8 @@ async def create(db: Db, viewer: Viewer, new: NewUser) -> User:
         email=check_email(new.email),
     )
     shown = check_display_name(new.display_name or new.username)
+    if await store.is_retired(db, checked.username):
+        raise UserExists
     user = await store.insert(db, new_id(), checked, shown)
     if user is None:
         # Not which of the two: a stranger must not learn whose addresses are known here.
@@ -65,6 +73,21 @@ async def by_usernames(db: Db, usernames: Collection[str]) -> list[User]:
 async def credentials(db: Db, login: str) -> Credentials | None:
     """Read what a sign-in by this username or address is compared with."""
     return await store.credentials(db, login.strip())
+
+
+async def credentials_of(db: Db, user_id: UUID) -> Credentials | None:
+    """Read what is compared when a person confirms what they ask for."""
+    return await store.credentials_of(db, user_id)
+
+
+async def by_email(db: Db, email: str) -> User | None:
+    """Read a person by address, for the server's own use."""
+    return await store.by_email(db, email.strip())
+
+
+async def confirm_email(db: Db, user_id: UUID, email: str, now: datetime) -> bool:
+    """Give a person an address that was shown to reach them; False when somebody else has it."""
+    return await store.confirm_email(db, user_id, email, now)
 
 
 async def hold_active(db: Db, viewer: Viewer) -> User:
@@ -110,6 +133,32 @@ async def hold(db: Db, user_id: UUID) -> User | None:
 async def set_state(db: Db, user_id: UUID, state: State) -> None:
     """Set the state of an account; who may decide that is checked by who calls."""
     await store.set_state(db, user_id, state)
+
+
+async def leave(db: Db, user_id: UUID, now: datetime) -> None:
+    """Let a person go: nobody sees them any more, and after a while they are erased."""
+    if await store.leave(db, user_id, now):
+        await outbox.emit(db, UserDeleted(user_id), key=user_id)
+
+
+async def restore(db: Db, user_id: UUID) -> None:
+    """Take a person back who was about to go."""
+    if await store.restore(db, user_id):
+        await outbox.emit(db, UserRestored(user_id), key=user_id)
+
+
+async def leaving(db: Db, now: datetime, most: int) -> list[UUID]:
+    """Read who left so long ago that they are to be erased."""
+    return await store.leaving_since(db, now - COME_BACK_WITHIN, most)
+
+
+async def erase(db: Db, user_id: UUID, now: datetime) -> None:
+    """Erase what is personal of somebody who left and did not come back in time.
+
+    The row stays, without a name, for what others wrote in answer; the name is given to nobody.
+    """
+    if await store.erase(db, user_id, now - COME_BACK_WITHIN, now):
+        await outbox.emit(db, UserErased(user_id), key=user_id)
 
 
 async def of_domain(db: Db, domain: str) -> list[UUID]:

@@ -47,6 +47,9 @@ class User(Struct, frozen=True):
     role: GrantedRole
     state: State
     created_at: datetime
+    email_verified_at: datetime | None = None
+    # When the person asked to be deleted; until it is done they may come back.
+    deleted_at: datetime | None = None
 
 
 class Credentials(Struct, frozen=True):

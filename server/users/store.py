@@ -1,6 +1,7 @@
 """The table of people, and its SQL."""
 
 from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
@@ -22,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.exc import IntegrityError
 
 from server.kernel.database import Db, metadata
 from server.users.model import Credentials, GrantedRole, NewUser, State, User
@@ -55,6 +57,7 @@ users = Table(
     Column("post_count", Integer, nullable=False, server_default="0"),
     # The person asked to be deleted; at a later moment what is personal is erased.
     Column("deleted_at", DateTime(timezone=True)),
+    Column("state_before", Text),
     Column("erased_at", DateTime(timezone=True)),
     CheckConstraint("role in ('user', 'creator', 'admin')", name="role"),
     CheckConstraint("state in ('active', 'shadowbanned', 'suspended', 'deleted')", name="state"),
@@ -107,6 +110,8 @@ _KNOWN = (
     users.c.role,
     users.c.state,
     users.c.created_at,
+    users.c.email_verified_at,
+    users.c.deleted_at,
 )
 
 
@@ -163,6 +168,31 @@ async def credentials(db: Db, login: str) -> Credentials | None:
     return None if row is None else Credentials(User(*row[:-1]), row.password_hash)
 
 
+async def credentials_of(db: Db, user_id: UUID) -> Credentials | None:
+    """Read what is compared when a person confirms what they ask for."""
+    found = select(*_KNOWN, users.c.password_hash).where(users.c.id == user_id)
+    row = (await db.execute(found)).one_or_none()
+    return None if row is None else Credentials(User(*row[:-1]), row.password_hash)
+
+
+async def by_email(db: Db, email: str) -> User | None:
+    """Read a person by address, however it is capitalised."""
+    found = select(*_KNOWN).where(func.lower(users.c.email) == email.lower())
+    row = (await db.execute(found)).one_or_none()
+    return None if row is None else User(*row)
+
+
+async def confirm_email(db: Db, user_id: UUID, email: str, now: datetime) -> bool:
+    """Give a person an address that reaches them; False when somebody else has it."""
+    changed = users.update().where(users.c.id == user_id)
+    try:
+        async with db.begin_nested():
+            await db.execute(changed.values(email=email, email_verified_at=now))
+    except IntegrityError:
+        return False
+    return True
+
+
 async def set_password_hash(db: Db, user_id: UUID, password_hash: str) -> None:
     """Replace the hash of a person's password."""
     await db.execute(
@@ -179,6 +209,82 @@ async def set_role(db: Db, user_id: UUID, role: GrantedRole) -> bool:
 async def set_state(db: Db, user_id: UUID, state: State) -> None:
     """Set the state of an account."""
     await db.execute(users.update().where(users.c.id == user_id).values(state=state))
+
+
+async def leave(db: Db, user_id: UUID, now: datetime) -> bool:
+    """Mark a person as leaving; False when they are already, or are not known."""
+    left = (
+        users.update()
+        .where(users.c.id == user_id, users.c.state != "deleted")
+        .values(state="deleted", state_before=users.c.state, deleted_at=now)
+        .returning(users.c.id)
+    )
+    return (await db.execute(left)).first() is not None
+
+
+async def restore(db: Db, user_id: UUID) -> bool:
+    """Take a person back as they were; False when it is too late, or they never left."""
+    back = (
+        users.update()
+        .where(users.c.id == user_id, users.c.state == "deleted", users.c.erased_at.is_(None))
+        .values(
+            state=func.coalesce(users.c.state_before, "active"), state_before=None, deleted_at=None
+        )
+        .returning(users.c.id)
+    )
+    return (await db.execute(back)).first() is not None
+
+
+async def leaving_since(db: Db, before: datetime, most: int) -> list[UUID]:
+    """Read who left before a moment and is not erased yet."""
+    found = (
+        select(users.c.id)
+        .where(users.c.deleted_at < before, users.c.erased_at.is_(None))
+        .order_by(users.c.deleted_at)
+        .limit(most)
+    )
+    return list((await db.execute(found)).scalars())
+
+
+async def erase(db: Db, user_id: UUID, before: datetime, now: datetime) -> bool:
+    """Erase what is personal of somebody who left before a moment; False when they came back."""
+    name = (
+        await db.execute(
+            select(users.c.username)
+            .where(users.c.id == user_id, users.c.deleted_at < before, users.c.erased_at.is_(None))
+            .with_for_update()
+        )
+    ).scalar_one_or_none()
+    if name is None:
+        return False
+    retired = pg_insert(retired_usernames).values(username=name.lower(), retired_at=now)
+    await db.execute(retired.on_conflict_do_nothing())
+    await db.execute(
+        users.update()
+        .where(users.c.id == user_id)
+        .values(
+            # Not the form of a username, so that nobody can take it.
+            username=f"deleted-{user_id}",
+            email=f"{user_id}@deleted.invalid",
+            display_name="Deleted account",
+            password_hash=None,
+            email_verified_at=None,
+            bio="",
+            links=[],
+            avatar_key=None,
+            settings={},
+            erased_at=now,
+        )
+    )
+    return True
+
+
+async def is_retired(db: Db, username: str) -> bool:
+    """Whether a name belonged to somebody who is gone."""
+    kept = select(retired_usernames.c.username).where(
+        retired_usernames.c.username == username.lower()
+    )
+    return (await db.execute(kept)).first() is not None
 
 
 async def hold(db: Db, user_id: UUID) -> User | None:

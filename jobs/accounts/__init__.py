@@ -1,0 +1,1 @@
+"""Letters to people, and what they take with them."""

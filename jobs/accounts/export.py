@@ -1,0 +1,1 @@
+"""What people take with them when they ask for their data."""
