@@ -16,6 +16,7 @@ _COMMANDS = {
     "source": ("source", "Add, list and refresh what is ingested."),
     "user": ("user", "Add people."),
     "audit": ("audit", "Verify the audit log."),
+    "events": ("events", "Show how far consumers are behind; retry or drop what was parked."),
     "demo": ("demo", "Load and remove the demo content."),
     "doctor": ("doctor", "Say what is wrong and what to do."),
 }

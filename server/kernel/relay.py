@@ -63,6 +63,8 @@ class Relay:
 
     async def run(self, heard: asyncio.Event) -> None:
         """Deliver for as long as the task lives, woken by the bell and by the poll."""
+        # Groups are there before anybody reads; if Redis is away they are made later.
+        await outlasting(self._copier.begin)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._copy(heard))
             tasks.create_task(self._tidy())
@@ -157,10 +159,10 @@ class Courier:
             return set((await db.execute(_DUE, {"group": self._group.name})).scalars())
 
 
-async def outlasting(work: Callable[[], Awaitable[int]]) -> int:
+async def outlasting(work: Callable[[], Awaitable[int | None]]) -> int:
     """Do a piece of work; while a store is away, wait a little and say that nothing was done."""
     try:
-        return await work()
+        return await work() or 0
     except STORE_ERRORS as error:
         _log.warning("events_wait", error=f"{type(error).__name__}: {error}"[:300])
         await asyncio.sleep(AWAY_SECONDS)

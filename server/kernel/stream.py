@@ -121,7 +121,7 @@ class Copier:
         for stream in sorted({stream_of(topic) for topic in self._wanted.by_topic}):
             first = await _first_needed(self._services.redis, stream)
             if first is not None:
-                await self._services.redis.xtrim(stream, minid=first)
+                await self._services.redis.xtrim(stream, minid=first, approximate=False)
 
 
 async def _make_group(redis: Redis, stream: str, group: str) -> None:
