@@ -43,6 +43,7 @@ ALLOWED_HEADERS = (
     "content-type",
     "x-csrf-token",
     "if-none-match",
+    "idempotency-key",
     "x-phoenix-authtoken",
 )
 
@@ -132,7 +133,7 @@ def create_app(settings: Settings) -> Starlette:
             Middleware(
                 CORSMiddleware,
                 allow_origins=listed(settings.cors_origins),
-                allow_methods=["GET", "POST", "PUT", "DELETE"],
+                allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
                 allow_headers=ALLOWED_HEADERS,
                 expose_headers=["etag", "x-request-id", "retry-after"],
                 allow_credentials=True,

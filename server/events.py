@@ -2,7 +2,7 @@
 
 from server.auth.events import LetterAsked, PasswordForgotten, SignInEnded
 from server.comments.events import CommentCreated
-from server.engagement.events import EngagementRecorded
+from server.engagement.events import EngagementRecorded, VoteCast
 from server.graph.events import BlockLifted, BlockMade, Followed, Muted, Unfollowed, Unmuted
 from server.items.events import (
     ItemsEdited,
@@ -49,6 +49,7 @@ EVENTS: tuple[type[Event], ...] = (
     LinkCarded,
     CommentCreated,
     EngagementRecorded,
+    VoteCast,
     NotificationDispatched,
     NotificationsRead,
 )

@@ -147,7 +147,8 @@ class Folder:
                 moved = await counters.fold(db, cooling, MOST_DELTAS)
         if not moved.items and not moved.polls:
             return
-        self._pace.moved([each.id for each in (*moved.items, *moved.polls)], now)
+        ids = [*(each.id for each in moved.items), *(each.id for each in moved.polls)]
+        self._pace.moved(ids, now)
         self._numbers.moved.inc(len(moved.items) + len(moved.polls))
         await self._tell_moved(moved)
         if now >= self._sweep_at:

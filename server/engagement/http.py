@@ -3,7 +3,7 @@
 from typing import Literal
 
 from server.engagement import actions
-from server.engagement.model import NoSuchItem, Standing
+from server.engagement.model import Edge, NoSuchItem, Standing
 from server.kernel.endpoint import Call, Handler, Nothing, Operation
 from server.kernel.problems import SignInFirst, TooMany
 
@@ -44,11 +44,32 @@ async def unrepost(call: Call[Nothing, Nothing]) -> Standing:
         return await actions.unrepost(db, call.viewer, call.id())
 
 
-def _operation(method: Literal["PUT", "DELETE"], path: str, handler: Handler) -> Operation:
+async def toggle_like(call: Call[Nothing, Nothing]) -> Standing:
+    """Like an item, or take the like back; the same key is the same touch of the button."""
+    return await _toggle(call, "like")
+
+
+async def toggle_bookmark(call: Call[Nothing, Nothing]) -> Standing:
+    """Keep an item for later, or no longer; the same key is the same touch of the button."""
+    return await _toggle(call, "bookmark")
+
+
+async def toggle_repost(call: Call[Nothing, Nothing]) -> Standing:
+    """Pass an item on, or take that back; the same key is the same touch of the button."""
+    return await _toggle(call, "repost")
+
+
+async def _toggle(call: Call[Nothing, Nothing], edge: Edge) -> Standing:
+    async with call.services.write() as db:
+        return await actions.toggle(db, call.viewer, call.id(), edge)
+
+
+def _operation(method: Literal["PUT", "DELETE", "POST"], path: str, handler: Handler) -> Operation:
     return Operation(
         method=method,
         path=path,
         handler=handler,
+        needs_key=method == "POST",
         access="user",
         returns=Standing,
         problems=(SignInFirst, NoSuchItem, TooMany),
@@ -63,4 +84,8 @@ operations = [
     _operation("DELETE", "/items/{id}/bookmark", unbookmark),
     _operation("PUT", "/items/{id}/repost", repost),
     _operation("DELETE", "/items/{id}/repost", unrepost),
+    # What other documents call a toggle (K14).
+    _operation("POST", "/items/{id}/like/toggle", toggle_like),
+    _operation("POST", "/items/{id}/bookmark/toggle", toggle_bookmark),
+    _operation("POST", "/items/{id}/repost/toggle", toggle_repost),
 ]

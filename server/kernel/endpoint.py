@@ -14,7 +14,9 @@ from msgspec import Struct
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from server.kernel.limits import admit
+from server.kernel import idempotency
+from server.kernel.idempotency import Answer, Claim
+from server.kernel.limits import Ask, admit_all
 from server.kernel.problems import (
     Malformed,
     NotAllowed,
@@ -25,7 +27,7 @@ from server.kernel.problems import (
     uuid_from,
 )
 from server.kernel.services import Services
-from server.kernel.viewer import Viewer
+from server.kernel.viewer import VISITOR, Viewer
 
 Access: TypeAlias = Literal["anyone", "user", "admin"]
 Body = TypeVar("Body")
@@ -34,6 +36,8 @@ Query = TypeVar("Query")
 MAX_BODY_BYTES = 256 * 1024
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
+# No longer than an item may be seen after it was retracted.
+PUBLIC = "public, max-age=1, must-revalidate"
 # How JSON writes the character that PostgreSQL keeps in no text.
 _NUL = b"\\u0000"
 
@@ -83,13 +87,19 @@ class Limit(Struct, frozen=True):
     by: Literal["address", "viewer"] = "viewer"
 
 
+# What one address may ask for altogether, for all who are signed in behind it.
+BY_ADDRESS = Limit(1000, 10, "address")
+
+
 class Operation(Struct, frozen=True, kw_only=True):
     """One endpoint: the source of its route and of its documentation."""
 
-    method: Literal["GET", "POST", "PUT", "DELETE"]
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
     handler: Handler
     access: Access = "anyone"
+    # A POST of somebody who is signed in may carry an Idempotency-Key; this one must.
+    needs_key: bool = False
     body: type | None = None
     query: type | None = None
     # None: the handler makes its own response.
@@ -97,8 +107,10 @@ class Operation(Struct, frozen=True, kw_only=True):
     status: int = 200
     problems: tuple[type[Problem], ...] = ()
     limit: Limit | None = None
-    # A GET whose answer may be kept by its reader and asked for again by ETag.
+    # A GET whose answer has an ETag, so that its reader can ask whether it still holds.
     etag: bool = False
+    # Visitors all get the same answer: caches between may keep it for a moment.
+    public: bool = False
     tag: str = ""
 
     DEFAULT_READ: ClassVar[Limit] = Limit(200, 10)
@@ -109,6 +121,11 @@ class Operation(Struct, frozen=True, kw_only=True):
         """A stable name for documents and clients: `put_items_id_like`."""
         words = re.findall(r"[a-z0-9]+", self.path)
         return "_".join([self.method.lower(), *words])
+
+    @property
+    def takes_key(self) -> bool:
+        """Whether a request may say by an Idempotency-Key that it is the same as another."""
+        return self.method == "POST" and self.access != "anyone"
 
     @property
     def room(self) -> str:
@@ -132,19 +149,52 @@ class Edge:
         viewer: Viewer = request.scope["lumen.viewer"]
         check_access(operation.access, viewer)
         await self._limit(request, viewer)
+        key = self._key(request)
+        raw = await read_body(request) if self._decode_body is not None else b""
         call: Call[Any, Any] = Call(
             request=request,
             services=request.scope["lumen.services"],
             viewer=viewer,
             path=request.path_params,
             query=self._query(request),
-            body=await self._body(request),
+            body=self._body(raw),
         )
-        result = await operation.handler(call)
+        if key is None:
+            return await self._answer(call)
+        content = hashlib.sha256(request.url.query.encode() + b"\0" + raw).digest()
+        return await self._answer_once(call, Claim(viewer, request.url.path, key, content))
+
+    async def _answer(self, call: Call[Any, Any]) -> Response:
+        request = call.request
+        result = await self._operation.handler(call)
         response = result if isinstance(result, Response) else self._response(request, result)
         for name, value in call.headers:
             response.headers.append(name, value)
         return response
+
+    async def _answer_once(self, call: Call[Any, Any], claim: Claim) -> Response:
+        """Act and answer, unless that was done before: then give the answer of that time."""
+        services = call.services
+        async with services.database.begin() as db:
+            known = await idempotency.claim(db, claim, services.clock.now())
+            if known is not None:
+                headers = {"cache-control": "no-store", idempotency.REPLAYED: "true"}
+                return Response(known.content, known.status, headers, media_type=JSON)
+            call.services = services.within(db)
+            response = await self._answer(call)
+            answer = Answer(response.status_code, bytes(response.body))
+            await idempotency.keep(db, claim, answer)
+        services.bell.ring()
+        return response
+
+    def _key(self, request: Request) -> str | None:
+        operation = self._operation
+        given = request.headers.get(idempotency.HEADER)
+        if not operation.takes_key or given is None:
+            if operation.needs_key:
+                raise Malformed("Send an Idempotency-Key: done twice, this would undo itself.")
+            return None
+        return idempotency.checked(given)
 
     async def _limit(self, request: Request, viewer: Viewer) -> None:
         """Count the request; what has no limit of its own shares one with the others."""
@@ -155,10 +205,12 @@ class Edge:
             limit = operation.DEFAULT_READ if reads else operation.DEFAULT_WRITE
             name = "read" if reads else "write"
         address: str = request.scope.get("lumen.client", "")
-        by_viewer = limit.by == "viewer" and viewer.id is not None
-        await admit(
-            request.scope["lumen.services"], name, str(viewer.id) if by_viewer else address, limit
-        )
+        asks = [Ask(name, address, limit)]
+        if limit.by == "viewer" and viewer.id is not None:
+            # Many accounts behind one address draw on it together as well.
+            asks = [Ask(name, str(viewer.id), limit), Ask("address", address, BY_ADDRESS)]
+        services: Services = request.scope["lumen.services"]
+        request.scope["lumen.limits"] = await admit_all(services, asks)
 
     def _query(self, request: Request) -> Any:
         kind = self._operation.query or Nothing
@@ -169,10 +221,9 @@ class Edge:
         except msgspec.ValidationError as error:
             raise Malformed(f"In the query: {error}.") from error
 
-    async def _body(self, request: Request) -> Any:
+    def _body(self, raw: bytes) -> Any:
         if self._decode_body is None:
             return Nothing()
-        raw = await read_body(request)
         try:
             # Hardly any body has one, and only such a body is looked at a second time.
             if _NUL in raw:
@@ -185,14 +236,31 @@ class Edge:
         if self._operation.status == 204:  # noqa: PLR2004 - No Content, RFC 9110
             return Response(status_code=204)
         content = self._encode(result)
-        headers = {"cache-control": "no-store"}
-        if self._operation.etag:
+        headers = self._keeping(request)
+        if self._operation.etag or self._operation.public:
             # Of the bytes sent (rulings 2): two readers never share an answer by mistake.
-            etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-            headers = {"cache-control": "private, no-cache", "etag": etag}
-            if etag in request.headers.get("if-none-match", ""):
+            headers["etag"] = etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+            if matches(etag, request.headers.get("if-none-match", "")):
                 return Response(status_code=304, headers=headers)
         return Response(content, self._operation.status, headers, media_type=JSON)
+
+
+    def _keeping(self, request: Request) -> dict[str, str]:
+        """Say who may keep the answer (M-29): a person's not even their own browser."""
+        operation = self._operation
+        if operation.public:
+            kept = PUBLIC if request.scope["lumen.viewer"] == VISITOR else "private, no-store"
+            return {"cache-control": kept, "vary": "authorization, cookie"}
+        if operation.etag and request.scope["lumen.viewer"] == VISITOR:
+            return {"cache-control": "private, no-cache"}
+        return {"cache-control": "no-store"}
+
+
+def matches(etag: str, given: str) -> bool:
+    """Whether If-None-Match names this ETag, weak or not (RFC 9110 section 13.1.2)."""
+    if given.strip() == "*":
+        return True
+    return etag in {each.strip().removeprefix("W/") for each in given.split(",")}
 
 
 async def read_body(request: Request, most: int = MAX_BODY_BYTES) -> bytes:

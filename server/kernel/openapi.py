@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from server.kernel.endpoint import JSON, PROBLEM_JSON, Operation
+from server.kernel.idempotency import KeyInUse, KeyReused
 from server.kernel.problems import (
     Malformed,
     NotAllowed,
@@ -65,7 +66,11 @@ def _describe(operation: Operation, schemas: dict[int, Any]) -> dict[str, Any]:
         "tags": [operation.room],
         "summary": summary,
         "description": " ".join(description.split()),
-        "parameters": [*_in_path(operation.path), *_in_query(operation.query)],
+        "parameters": [
+            *_in_path(operation.path),
+            *_in_query(operation.query),
+            *_in_header(operation),
+        ],
         "responses": _responses(operation, schemas),
     }
     if operation.access != "anyone":
@@ -92,6 +97,17 @@ def _in_query(kind: type | None) -> Iterable[dict[str, Any]]:
         yield {"name": name, "in": "query", "required": required, "schema": value}
 
 
+def _in_header(operation: Operation) -> Iterable[dict[str, Any]]:
+    if operation.takes_key:
+        yield {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": operation.needs_key,
+            "description": "For a day, the same key here is the same request: it is done once.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+        }
+
+
 def _responses(operation: Operation, schemas: dict[int, Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": "Done."}
     if operation.returns is not None:
@@ -115,4 +131,6 @@ def _problems_of(operation: Operation) -> list[type[Problem]]:
         implied.append(SignInFirst)
     if operation.access == "admin":
         implied.append(NotAllowed)
+    if operation.takes_key:
+        implied += [KeyInUse, KeyReused, Malformed]
     return list(dict.fromkeys([*operation.problems, *implied]))

@@ -78,6 +78,8 @@ class Services(Struct, frozen=True, kw_only=True):
     parts: dict[type, Any] = {}
 
     def part(self, kind: type[Part]) -> Part:
+    # The transaction that everything written belongs to, when it is one that was opened outside.
+    joined: Db | None = None
         """Give what a domain keeps in this process."""
         try:
             found: Part = self.parts[kind]
@@ -90,8 +92,15 @@ class Services(Struct, frozen=True, kw_only=True):
         """Open a transaction; once it has committed, fold and relay are woken."""
         async with self.database.begin() as db:
             yield db
+        if self.joined is not None:
+            yield self.joined
+            return
         self.bell.ring()
 
     def with_publisher(self, publisher: Publishes) -> "Services":
         """Give the same services, telling screens through another publisher."""
+    def within(self, db: Db) -> "Services":
+        """Give the same services, writing in a transaction that whoever opened it commits."""
+        return msgspec.structs.replace(self, joined=db)
+
         return msgspec.structs.replace(self, publisher=publisher)

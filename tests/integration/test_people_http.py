@@ -59,7 +59,11 @@ async def _relay(services: Services) -> None:
 @pytest.mark.row("T-37")
 @pytest.mark.parametrize(
     ("edge", "field", "flag"),
-    [("like", "likes", "liked_by_me"), ("bookmark", "bookmarks", "bookmarked_by_me")],
+    [
+        ("like", "likes", "liked_by_me"),
+        ("bookmark", "bookmarks", "bookmarked_by_me"),
+        ("repost", "reposts", "reposted_by_me"),
+    ],
 )
 async def test_edges_are_set_and_taken_back_idempotently(
     ada: httpx2.AsyncClient, item_id: UUID, edge: str, field: str, flag: str
@@ -68,7 +72,8 @@ async def test_edges_are_set_and_taken_back_idempotently(
     for method, present in (("PUT", True), ("PUT", True), ("DELETE", False), ("DELETE", False)):
         answer = await ada.request(method, path)
         assert answer.status_code == 200
-        assert set(answer.json()) == {"id", "counts", "liked_by_me", "bookmarked_by_me"}
+        flags = {"liked_by_me", "bookmarked_by_me", "reposted_by_me"}
+        assert set(answer.json()) == {"id", "counts", *flags}
         assert answer.json()["counts"][field] == int(present)
         assert answer.json()[flag] is present
         assert (await ada.get(f"/items/{item_id}")).json()[flag] is present
