@@ -76,10 +76,10 @@ class Services(Struct, frozen=True, kw_only=True):
     bell: Bell
     # What a domain keeps while the process runs, put there by the process's root.
     parts: dict[type, Any] = {}
-
-    def part(self, kind: type[Part]) -> Part:
     # The transaction that everything written belongs to, when it is one that was opened outside.
     joined: Db | None = None
+
+    def part(self, kind: type[Part]) -> Part:
         """Give what a domain keeps in this process."""
         try:
             found: Part = self.parts[kind]
@@ -90,17 +90,17 @@ class Services(Struct, frozen=True, kw_only=True):
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Db]:
         """Open a transaction; once it has committed, fold and relay are woken."""
-        async with self.database.begin() as db:
-            yield db
         if self.joined is not None:
             yield self.joined
             return
+        async with self.database.begin() as db:
+            yield db
         self.bell.ring()
 
-    def with_publisher(self, publisher: Publishes) -> "Services":
-        """Give the same services, telling screens through another publisher."""
     def within(self, db: Db) -> "Services":
         """Give the same services, writing in a transaction that whoever opened it commits."""
         return msgspec.structs.replace(self, joined=db)
 
+    def with_publisher(self, publisher: Publishes) -> "Services":
+        """Give the same services, telling screens through another publisher."""
         return msgspec.structs.replace(self, publisher=publisher)
