@@ -47,6 +47,8 @@ ALLOWED_HEADERS = (
     "x-phoenix-authtoken",
 )
 
+EXPOSED_HEADERS = ("etag", "x-request-id", "retry-after", "ratelimit", "ratelimit-policy")
+
 ALL_OPERATIONS: tuple[Operation, ...] = (*OPERATIONS, *health.operations)
 
 
@@ -135,7 +137,7 @@ def create_app(settings: Settings) -> Starlette:
                 allow_origins=listed(settings.cors_origins),
                 allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
                 allow_headers=ALLOWED_HEADERS,
-                expose_headers=["etag", "x-request-id", "retry-after"],
+                expose_headers=EXPOSED_HEADERS,
                 allow_credentials=True,
                 max_age=3600,
             ),

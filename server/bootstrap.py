@@ -21,7 +21,7 @@ from server.kernel.services import OidcClient, Policy, Publishes, Services
 from server.kernel.storage import Storage
 from server.kernel.storage_disk import DiskStorage
 from server.kernel.storage_s3 import S3Storage
-from server.settings import Settings, SettingsError, listed
+from server.settings import Settings, SettingsError, listed, rates_of
 
 REDIS_POOL = 50
 REDIS_SECONDS = 2.0
@@ -53,6 +53,7 @@ def policy_of(settings: Settings) -> Policy:
         feed_window=settings.feed_window,
         feed_debug=settings.feed_debug,
         rate_limits=settings.rate_limits,
+        rates=rates_of(settings.rates),
         fetch_private_addresses=settings.fetch_private_addresses,
         trusted_proxies=listed(settings.trusted_proxies),
         paused_consumers=listed(settings.paused_consumers),

@@ -115,6 +115,8 @@ class _Answer:
             self._status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["x-request-id"] = self._scope["lumen.request_id"]
+            for name, value in self._scope.get("lumen.limits", {}).items():
+                headers[name] = value
             for name, value in SECURITY_HEADERS:
                 headers.setdefault(name, value)
         await self._send(message)

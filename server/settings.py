@@ -114,6 +114,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     paused_consumers: Annotated[
         str, _says("Comma-separated groups of reactions that wait, such as `timelines`.")
     ] = ""
+    rates: Annotated[
+        str, _says("Limits in place of those of docs/limits.md, as `write=100/10,read=500/10`.")
+    ] = ""
     stop_notice_seconds: Annotated[
         Notice, _says("How long `/readyz` says no before a server that stops lets nobody in.")
     ] = 0.0
@@ -162,6 +165,7 @@ _LEAST_SECRET = 32
 def _checked(settings: Settings) -> Settings:
     if settings.secret_key is not None and len(settings.secret_key) < _LEAST_SECRET:
         raise SettingsError(f"SECRET_KEY is too short: give it {_LEAST_SECRET} characters or more.")
+    rates_of(settings.rates)
     _check_storage(settings)
     _check_mail(settings)
     if settings.google_client_id and not settings.google_client_secret:
@@ -188,6 +192,29 @@ _SCHEMES = {
 def listed(text: str) -> tuple[str, ...]:
     """Read a setting that is a list with commas."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def rates_of(text: str) -> dict[str, tuple[int, float]]:
+    """Read limits: how many in how many seconds, by their names.
+
+    Raises:
+        SettingsError: one of them is none.
+
+    """
+    read: dict[str, tuple[int, float]] = {}
+    for part in listed(text):
+        name, _, rate = part.partition("=")
+        count, _, seconds = rate.partition("/")
+        try:
+            read[name.strip()] = msgspec.convert((count, seconds), _RATE, strict=False)
+        except msgspec.ValidationError as error:
+            raise SettingsError(
+                f"RATES={text!r} cannot be used: {part!r} is no limit such as write=100/10."
+            ) from error
+    return read
+
+
+_RATE = tuple[Count, Seconds]
 
 
 def _check_storage(settings: Settings) -> None:

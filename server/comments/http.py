@@ -33,7 +33,7 @@ operations = [
         query=PageQuery,
         returns=CommentPage,
         problems=(NoSuchItem, CursorInvalid),
-        etag=True,
+        public=True,
         tag="comments",
     ),
     Operation(

@@ -19,7 +19,7 @@ operations = [
         handler=item,
         returns=Item,
         problems=(NoSuchItem,),
-        etag=True,
+        public=True,
         tag="items",
     ),
 ]

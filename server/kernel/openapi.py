@@ -113,7 +113,7 @@ def _responses(operation: Operation, schemas: dict[int, Any]) -> dict[str, Any]:
     if operation.returns is not None:
         answer["content"] = {JSON: {"schema": schemas[id(operation.returns)]}}
     responses = {str(operation.status): answer}
-    if operation.etag:
+    if operation.etag or operation.public:
         responses["304"] = {"description": "Nothing has changed since the ETag that was sent."}
     for problem in _problems_of(operation):
         refused = responses.setdefault(str(problem.status), {"description": ""})

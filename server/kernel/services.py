@@ -1,6 +1,6 @@
 """What the edges open: the one bag of connections of a process, built by its root."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -54,6 +54,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     feed_window: int = 3
     feed_debug: bool = False
     rate_limits: bool = True
+    # Limits in place of the defaults, by name: how many in how many seconds.
+    rates: Mapping[str, tuple[int, float]] = {}
     fetch_private_addresses: bool = False
     trusted_proxies: tuple[str, ...] = ()
     # Groups of reactions that are told nothing for now; their events wait.
