@@ -244,25 +244,6 @@ class Edge:
                 return Response(status_code=304, headers=headers)
         return Response(content, self._operation.status, headers, media_type=JSON)
 
-
-    def _keeping(self, request: Request) -> dict[str, str]:
-        """Say who may keep the answer (M-29): a person's not even their own browser."""
-        operation = self._operation
-        if operation.public:
-            kept = PUBLIC if request.scope["lumen.viewer"] == VISITOR else "private, no-store"
-            return {"cache-control": kept, "vary": "authorization, cookie"}
-        if operation.etag and request.scope["lumen.viewer"] == VISITOR:
-            return {"cache-control": "private, no-cache"}
-        return {"cache-control": "no-store"}
-
-
-def matches(etag: str, given: str) -> bool:
-    """Whether If-None-Match names this ETag, weak or not (RFC 9110 section 13.1.2)."""
-    if given.strip() == "*":
-        return True
-    return etag in {each.strip().removeprefix("W/") for each in given.split(",")}
-
-
     def _keeping(self, request: Request) -> dict[str, str]:
         """Say who may keep the answer (M-29): a person's not even their own browser."""
         operation = self._operation
