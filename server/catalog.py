@@ -28,6 +28,8 @@ from server.notifications import http as notifications
 from server.notifications import reactions as notification_reactions
 from server.sources import http as sources
 from server.sources import reactions as source_reactions
+from server.timelines import http as timelines
+from server.timelines import reactions as timeline_reactions
 
 OPERATIONS: tuple[Operation, ...] = (
     *auth.operations,
@@ -35,6 +37,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *feed.operations,
     *display.operations,
     *graph.operations,
+    *timelines.operations,
     *engagement.operations,
     *comments.operations,
     *notifications.operations,
@@ -58,6 +61,7 @@ REACTIONS: tuple[Reaction, ...] = (
     *item_reactions.reactions,
     *media_reactions.reactions,
     *moderation_reactions.reactions,
+    *timeline_reactions.reactions,
     *feed_reactions.reactions,
     *comment_reactions.reactions,
     *notification_reactions.reactions,

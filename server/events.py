@@ -17,6 +17,7 @@ from server.moderation.events import Decided, PersonHidden, PersonShownAgain
 from server.notifications.events import NotificationDispatched, NotificationsRead
 from server.posts.events import LinkCarded, PostCreated, PostDeleted, PostEdited
 from server.sources.events import FileGiven, SourceDue
+from server.timelines.events import Appeared, AuthorSank
 from server.users.events import UserDeleted, UserErased, UserRestored
 
 EVENTS: tuple[type[Event], ...] = (
@@ -32,6 +33,8 @@ EVENTS: tuple[type[Event], ...] = (
     BlockLifted,
     Muted,
     Unmuted,
+    Appeared,
+    AuthorSank,
     SourceDue,
     FileGiven,
     ItemsPublished,

@@ -18,6 +18,7 @@ from server.moderation import store as _moderation
 from server.notifications import store as _notifications
 from server.posts import store as _posts
 from server.sources import store as _sources
+from server.timelines import store as _timelines
 from server.users import store as _users
 
 STORES = (
@@ -25,6 +26,7 @@ STORES = (
     _auth,
     _one_time,
     _graph,
+    _timelines,
     _sources,
     _items,
     _media,

@@ -19,6 +19,7 @@ from server.feed.pool import NewsPool
 from server.feed.related import Related
 from server.feed.session import Sessions
 from server.kernel.services import Services
+from server.timelines import Timelines
 
 # Told between nodes; no client can join it. Its events say what to read anew.
 POOL_TOPIC = "pool"
@@ -89,7 +90,9 @@ class FeedNode:
 async def running(services: Services, endpoint: Endpoint) -> AsyncIterator[FeedNode]:
     """Serve feeds from this process while the block runs."""
     node = FeedNode(services, endpoint, asyncio.get_running_loop())
+    timelines = Timelines(services)
     services.parts[FeedNode] = node
+    services.parts[Timelines] = timelines
     node.impressions.start()
     detach = [
         endpoint.subscribe(POOL_TOPIC, node.on_pool),
@@ -102,4 +105,5 @@ async def running(services: Services, endpoint: Endpoint) -> AsyncIterator[FeedN
         for stop in detach:
             stop()
         await node.close()
-        del services.parts[FeedNode]
+        await timelines.close()
+        del services.parts[FeedNode], services.parts[Timelines]
