@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.embed.engine import MODEL
 from jobs.registries import Registries
-from server import auth, comments, engagement, items, media, moderation, sources, users
+from server import auth, comments, engagement, items, media, moderation, profiles, sources, users
 from server.kernel import idempotency, partitions
 from server.kernel.ids import floor_of
 from server.kernel.logs import log
@@ -162,6 +162,20 @@ async def run(services: Services, redis_url: str) -> None:
     async with _books(redis_url) as books, asyncio.TaskGroup() as group:
         for each in (*SWEEPS, *books):
             group.create_task(_repeat(each, services), name=each.name)
+async def make_exports(services: Services) -> None:
+    """Queue the copies of their data that people wait for, and remove the old ones."""
+    async with services.database.read() as db:
+        waiting = await profiles.waiting_exports(db, MOST_OF_A_SWEEP)
+    await services.queue.enqueue_many(
+        profiles.EXPORT,
+        [(profiles.export_id(each), profiles.MakeExport(each)) for each in waiting],
+    )
+    async with services.database.begin() as db:
+        old = await profiles.forget_exports(db, services.clock.now(), MOST_OF_A_SWEEP)
+    for key in old:
+        await services.storage.delete(key)
+
+
 
 
 async def _repeat(each: Every, services: Services) -> None:
@@ -182,6 +196,7 @@ async def _books(redis_url: str) -> AsyncIterator[tuple[Every, ...]]:
 
     async def retries(_: Services) -> None:
         await asyncio.to_thread(registries.enqueue_retries)
+    Every("make_exports", 60, make_exports),
 
     async def clean(_: Services) -> None:
         await asyncio.to_thread(registries.clean)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from server.audit import http as audit
 from server.auth import account_http
+from server.auth import exports as auth_exports
 from server.auth import http as auth
 from server.auth import reactions as auth_reactions
 from server.comments import channel as item_channel
@@ -22,6 +23,7 @@ from server.kernel.outbox import Reaction
 from server.media import http as media
 from server.media import reactions as media_reactions
 from server.moderation import http as moderation
+from server.kernel.exporting import Exporter
 from server.moderation import reactions as moderation_reactions
 from server.notifications import channel as user_channel
 from server.notifications import http as notifications
@@ -30,6 +32,8 @@ from server.sources import http as sources
 from server.sources import reactions as source_reactions
 from server.timelines import http as timelines
 from server.timelines import reactions as timeline_reactions
+from server.profiles import http as profiles
+from server.profiles import reactions as profile_reactions
 
 OPERATIONS: tuple[Operation, ...] = (
     *auth.operations,
@@ -37,11 +41,13 @@ OPERATIONS: tuple[Operation, ...] = (
     *feed.operations,
     *display.operations,
     *graph.operations,
+from server.users import exports as user_exports
     *timelines.operations,
     *engagement.operations,
     *comments.operations,
     *notifications.operations,
     *sources.operations,
+    *profiles.operations,
     *media.operations,
     *moderation.operations,
     *audit.operations,
@@ -65,4 +71,10 @@ REACTIONS: tuple[Reaction, ...] = (
     *feed_reactions.reactions,
     *comment_reactions.reactions,
     *notification_reactions.reactions,
+)
+    *profile_reactions.reactions,
+
+EXPORTERS: tuple[Exporter, ...] = (
+    *user_exports.exporters,
+    *auth_exports.exporters,
 )

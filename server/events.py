@@ -16,7 +16,8 @@ from server.media.events import CardChanged
 from server.moderation.events import Decided, PersonHidden, PersonShownAgain
 from server.notifications.events import NotificationDispatched, NotificationsRead
 from server.posts.events import LinkCarded, PostCreated, PostDeleted, PostEdited
-from server.sources.events import FileGiven, SourceDue
+from server.profiles.events import ExportAsked
+from server.sources.events import FileGiven, PreviewAsked, SourceDue, SourceRetired
 from server.timelines.events import Appeared, AuthorSank
 from server.users.events import UserDeleted, UserErased, UserRestored
 

@@ -17,12 +17,16 @@ from server.media import store as _media
 from server.moderation import store as _moderation
 from server.notifications import store as _notifications
 from server.posts import store as _posts
+from server.profiles import store as _profiles
 from server.sources import store as _sources
 from server.timelines import store as _timelines
+from server.users import departures as _departures
 from server.users import store as _users
 
 STORES = (
     _users,
+    _departures,
+    _profiles,
     _auth,
     _one_time,
     _graph,

@@ -1,6 +1,8 @@
 """People: who they are, and what others may know of them."""
 
 from server.users.actions import (
+    COME_BACK_WITHIN,
+    account,
     by_email,
     by_ids,
     by_username,
@@ -18,14 +20,24 @@ from server.users.actions import (
     leaving,
     of_domain,
     restore,
+    search,
     set_password_hash,
+    set_profile,
     set_role,
+    set_settings,
     set_state,
+    settings_of,
 )
+from server.users.looks import look
 from server.users.model import (
+    Account,
+    AccountSettings,
+    Audience,
     Credentials,
     GrantedRole,
+    LooksLikeAnother,
     NewUser,
+    ProfileChange,
     State,
     User,
     UserExists,
@@ -34,12 +46,19 @@ from server.users.model import (
 )
 
 __all__ = [
+    "COME_BACK_WITHIN",
+    "Account",
+    "AccountSettings",
+    "Audience",
     "Credentials",
     "GrantedRole",
+    "LooksLikeAnother",
     "NewUser",
+    "ProfileChange",
     "State",
     "User",
     "UserExists",
+    "account",
     "by_email",
     "by_ids",
     "by_username",
@@ -57,9 +76,14 @@ __all__ = [
     "hold_active",
     "leave",
     "leaving",
+    "look",
     "of_domain",
     "restore",
+    "search",
     "set_password_hash",
+    "set_profile",
     "set_role",
+    "set_settings",
     "set_state",
+    "settings_of",
 ]

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+from msgspec import UNSET, to_builtins
 from msgspec.structs import replace
 
 from server.kernel import outbox
@@ -11,17 +13,25 @@ from server.kernel.database import Db
 from server.kernel.ids import new_id
 from server.kernel.problems import NotAllowed, NotFound, SignInFirst
 from server.kernel.viewer import Viewer
-from server.users import store
+from server.users import departures, store
 from server.users.events import UserDeleted, UserErased, UserRestored
+from server.users.looks import look
 from server.users.model import (
+    HOUSE_LOOKS,
+    Account,
+    AccountSettings,
     Credentials,
     GrantedRole,
+    LooksLikeAnother,
     NewUser,
+    ProfileChange,
     State,
     User,
     UserExists,
+    check_bio,
     check_display_name,
     check_email,
+    check_links,
     check_username,
 )
 
@@ -46,7 +56,7 @@ async def create(db: Db, viewer: Viewer, new: NewUser) -> User:
         email=check_email(new.email),
     )
     shown = check_display_name(new.display_name or new.username)
-    if await store.is_retired(db, checked.username):
+    if await departures.is_retired(db, checked.username):
         raise UserExists
     user = await store.insert(db, new_id(), checked, shown)
     if user is None:
@@ -88,6 +98,62 @@ async def by_email(db: Db, email: str) -> User | None:
 async def confirm_email(db: Db, user_id: UUID, email: str, now: datetime) -> bool:
     """Give a person an address that was shown to reach them; False when somebody else has it."""
     return await store.confirm_email(db, user_id, email, now)
+
+
+async def account(db: Db, username: str) -> Account | None:
+    """Read all that a person's profile is made of, for who shows it."""
+    return await store.account(db, username)
+
+
+async def settings_of(db: Db, ids: Collection[UUID]) -> dict[UUID, AccountSettings]:
+    """Read what people decided about their accounts."""
+    return await store.settings_of(db, ids)
+
+
+async def set_settings(db: Db, user_id: UUID, settings: AccountSettings) -> None:
+    """Keep what a person decided; what is as by default is not kept."""
+    await store.change(db, user_id, {"settings": to_builtins(settings)})
+
+
+async def set_profile(db: Db, user_id: UUID, change: ProfileChange) -> None:
+    """Change what a person tells of themselves; what is not given stays.
+
+    Raises:
+        Malformed: something has not the form that it must have.
+        LooksLikeAnother: the name reads as somebody else's username.
+
+    """
+    fields: dict[str, Any] = {}
+    if change.display_name is not UNSET:
+        fields["display_name"] = await _own_name(db, user_id, change.display_name)
+    if change.bio is not UNSET:
+        fields["bio"] = check_bio(change.bio)
+    if change.links is not UNSET:
+        fields["links"] = list(check_links(change.links))
+    if change.avatar_key is not UNSET:
+        fields["avatar_key"] = change.avatar_key
+    if fields:
+        await store.change(db, user_id, fields)
+
+
+async def _own_name(db: Db, user_id: UUID, name: str) -> str:
+    shown = check_display_name(name)
+    seen = look(shown)
+    if seen in HOUSE_LOOKS or (seen and await store.looks_like(db, seen, user_id)):
+        raise LooksLikeAnother
+    return shown
+
+
+async def search(db: Db, viewer: Viewer, begins: str, after: str, most: int) -> list[User]:
+    """Find people by the beginning of a name, or by their address.
+
+    Raises:
+        NotAllowed: the viewer is no admin.
+
+    """
+    if not viewer.is_admin:
+        raise NotAllowed("Only an admin looks people up.")
+    return await store.search(db, begins.strip(), after, most)
 
 
 async def hold_active(db: Db, viewer: Viewer) -> User:
@@ -137,19 +203,19 @@ async def set_state(db: Db, user_id: UUID, state: State) -> None:
 
 async def leave(db: Db, user_id: UUID, now: datetime) -> None:
     """Let a person go: nobody sees them any more, and after a while they are erased."""
-    if await store.leave(db, user_id, now):
+    if await departures.leave(db, user_id, now):
         await outbox.emit(db, UserDeleted(user_id), key=user_id)
 
 
 async def restore(db: Db, user_id: UUID) -> None:
     """Take a person back who was about to go."""
-    if await store.restore(db, user_id):
+    if await departures.restore(db, user_id):
         await outbox.emit(db, UserRestored(user_id), key=user_id)
 
 
 async def leaving(db: Db, now: datetime, most: int) -> list[UUID]:
     """Read who left so long ago that they are to be erased."""
-    return await store.leaving_since(db, now - COME_BACK_WITHIN, most)
+    return await departures.leaving_since(db, now - COME_BACK_WITHIN, most)
 
 
 async def erase(db: Db, user_id: UUID, now: datetime) -> None:
@@ -157,7 +223,7 @@ async def erase(db: Db, user_id: UUID, now: datetime) -> None:
 
     The row stays, without a name, for what others wrote in answer; the name is given to nobody.
     """
-    if await store.erase(db, user_id, now - COME_BACK_WITHIN, now):
+    if await departures.erase(db, user_id, now - COME_BACK_WITHIN, now):
         await outbox.emit(db, UserErased(user_id), key=user_id)
 
 

@@ -1,14 +1,15 @@
 """The table of people, and its SQL."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from msgspec import convert
 from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
-    ForeignKey,
     Index,
     Integer,
     Table,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    or_,
     select,
     text,
 )
@@ -26,7 +28,15 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.exc import IntegrityError
 
 from server.kernel.database import Db, metadata
-from server.users.model import Credentials, GrantedRole, NewUser, State, User
+from server.users.model import (
+    Account,
+    AccountSettings,
+    Credentials,
+    GrantedRole,
+    NewUser,
+    State,
+    User,
+)
 
 # A username as an eye takes it in a hurry; `server.users.look` does the same to any text.
 LOOK_OF_USERNAME = (
@@ -77,29 +87,6 @@ users = Table(
     Index("ix_users_look", text(LOOK_OF_USERNAME)),
     Index("ix_users_leaving", "deleted_at", postgresql_where=text("erased_at is null")),
     schema="content",
-)
-
-# Names of people who are gone: never given to another, for links and mentions still lead there.
-retired_usernames = Table(
-    "retired_usernames",
-    metadata,
-    Column("username", Text, primary_key=True),
-    Column("retired_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    schema="content",
-)
-
-# What people asked to have of their own data, and where it lies until it is forgotten.
-exports = Table(
-    "exports",
-    metadata,
-    Column("id", PG_UUID, primary_key=True),
-    Column("user_id", PG_UUID, ForeignKey("content.users.id", ondelete="CASCADE"), nullable=False),
-    Column("asked_at", DateTime(timezone=True), nullable=False),
-    Column("ready_at", DateTime(timezone=True)),
-    Column("storage_key", Text),
-    Column("size", Integer),
-    Index(None, "user_id"),
-    schema="ops",
 )
 
 _KNOWN = (
@@ -211,80 +198,66 @@ async def set_state(db: Db, user_id: UUID, state: State) -> None:
     await db.execute(users.update().where(users.c.id == user_id).values(state=state))
 
 
-async def leave(db: Db, user_id: UUID, now: datetime) -> bool:
-    """Mark a person as leaving; False when they are already, or are not known."""
-    left = (
-        users.update()
-        .where(users.c.id == user_id, users.c.state != "deleted")
-        .values(state="deleted", state_before=users.c.state, deleted_at=now)
-        .returning(users.c.id)
+async def account(db: Db, username: str) -> Account | None:
+    """Read all of a person by username."""
+    columns = (
+        users.c.bio,
+        users.c.links,
+        users.c.avatar_key,
+        users.c.settings,
+        users.c.follower_count,
+        users.c.following_count,
+        users.c.post_count,
     )
-    return (await db.execute(left)).first() is not None
+    found = select(*_KNOWN, *columns).where(func.lower(users.c.username) == username.lower())
+    row = (await db.execute(found)).one_or_none()
+    if row is None:
+        return None
+    bio, links, avatar_key, kept, *counts = row[len(_KNOWN) :]
+    settings = convert(kept, AccountSettings)
+    return Account(User(*row[: len(_KNOWN)]), bio, tuple(links), avatar_key, settings, *counts)
 
 
-async def restore(db: Db, user_id: UUID) -> bool:
-    """Take a person back as they were; False when it is too late, or they never left."""
-    back = (
-        users.update()
-        .where(users.c.id == user_id, users.c.state == "deleted", users.c.erased_at.is_(None))
-        .values(
-            state=func.coalesce(users.c.state_before, "active"), state_before=None, deleted_at=None
-        )
-        .returning(users.c.id)
-    )
-    return (await db.execute(back)).first() is not None
-
-
-async def leaving_since(db: Db, before: datetime, most: int) -> list[UUID]:
-    """Read who left before a moment and is not erased yet."""
-    found = (
-        select(users.c.id)
-        .where(users.c.deleted_at < before, users.c.erased_at.is_(None))
-        .order_by(users.c.deleted_at)
-        .limit(most)
-    )
-    return list((await db.execute(found)).scalars())
-
-
-async def erase(db: Db, user_id: UUID, before: datetime, now: datetime) -> bool:
-    """Erase what is personal of somebody who left before a moment; False when they came back."""
-    name = (
-        await db.execute(
-            select(users.c.username)
-            .where(users.c.id == user_id, users.c.deleted_at < before, users.c.erased_at.is_(None))
-            .with_for_update()
-        )
-    ).scalar_one_or_none()
-    if name is None:
-        return False
-    retired = pg_insert(retired_usernames).values(username=name.lower(), retired_at=now)
-    await db.execute(retired.on_conflict_do_nothing())
-    await db.execute(
-        users.update()
-        .where(users.c.id == user_id)
-        .values(
-            # Not the form of a username, so that nobody can take it.
-            username=f"deleted-{user_id}",
-            email=f"{user_id}@deleted.invalid",
-            display_name="Deleted account",
-            password_hash=None,
-            email_verified_at=None,
-            bio="",
-            links=[],
-            avatar_key=None,
-            settings={},
-            erased_at=now,
+async def settings_of(db: Db, ids: Collection[UUID]) -> dict[UUID, AccountSettings]:
+    """Read what people decided about their accounts."""
+    if not ids:
+        return {}
+    rows = await db.execute(
+        select(users.c.id, users.c.settings).where(
+            users.c.id == any_(literal(list(ids), ARRAY(PG_UUID)))
         )
     )
-    return True
+    return {row.id: convert(row.settings, AccountSettings) for row in rows}
 
 
-async def is_retired(db: Db, username: str) -> bool:
-    """Whether a name belonged to somebody who is gone."""
-    kept = select(retired_usernames.c.username).where(
-        retired_usernames.c.username == username.lower()
+async def change(db: Db, user_id: UUID, fields: Mapping[str, Any]) -> None:
+    """Change fields of a profile."""
+    await db.execute(users.update().where(users.c.id == user_id).values(**fields))
+
+
+async def looks_like(db: Db, seen: str, but_for: UUID) -> bool:
+    """Whether somebody else has a username of this look."""
+    other = select(users.c.id).where(
+        literal_column(LOOK_OF_USERNAME) == seen, users.c.id != but_for
     )
-    return (await db.execute(kept)).first() is not None
+    return (await db.execute(other.limit(1))).first() is not None
+
+
+async def search(db: Db, begins: str, after: str, most: int) -> list[User]:
+    """Read people by the beginning of their name, or by their address, in the order of usernames.
+
+    An empty beginning finds everybody.
+    """
+    begun = begins.lower()
+    lower = func.lower(users.c.username)
+    fits = or_(
+        lower.startswith(begun, autoescape=True),
+        func.lower(users.c.display_name).startswith(begun, autoescape=True),
+        func.lower(users.c.email) == begun,
+    )
+    found = select(*_KNOWN).where(lower > after).order_by(lower).limit(most)
+    rows = await db.execute(found.where(fits) if begun else found)
+    return [User(*row) for row in rows]
 
 
 async def hold(db: Db, user_id: UUID) -> User | None:
