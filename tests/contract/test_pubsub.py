@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -59,6 +60,11 @@ class RedisServer:
             if b"Ready to accept connections" in line:
                 return
         pytest.fail("Redis did not start")
+
+    def pause(self, *, is_paused: bool) -> None:
+        """Let it hold every connection open and do nothing, or go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP if is_paused else signal.SIGCONT)
 
     def kill(self) -> None:
         if self._process is not None:
@@ -333,6 +339,21 @@ def test_a_half_dead_connection_is_found_by_its_probe(redis_server: RedisServer)
                 await node.until(lambda: "gap" in node.events())
                 await node.pubsub.publish(seal("a", "room:1", "after", {}))
                 await node.until(lambda: node.events()[-1] == "after")
+
+    asyncio.run(story())
+
+
+def test_a_redis_that_stands_still_is_found_by_the_probe_too(mortal: RedisServer) -> None:
+    async def story() -> None:
+        async with cluster(lambda: lambda: RedisPubSub(mortal.url, pace=QUICK), 1) as (node,):
+            mortal.pause(is_paused=True)
+            await node.until(lambda: not node.pubsub.connected)
+            with pytest.raises(PublishFailed):
+                await node.pubsub.publish(seal("a", "room:1", "lost", {}))
+            mortal.pause(is_paused=False)
+            await node.until(lambda: "gap" in node.events())
+            await node.pubsub.publish(seal("a", "room:1", "after", {}))
+            await node.until(lambda: "after" in node.events())
 
     asyncio.run(story())
 

@@ -1,5 +1,6 @@
 // The official client over long polls against our nodes, by turns. Prints one JSON line of what it saw.
 // Usage: node phoenix_longpoll.mjs http://127.0.0.1:PORT/socket PACKAGE
+import { asked, bytes, happened, once, quick, state } from "./phoenix_words.mjs";
 
 globalThis.self = globalThis; // where 1.7 looks for what a browser has
 const old = process.argv[3] === "phoenix-1-7-21";
@@ -33,24 +34,8 @@ const socket = new Socket(process.argv[2].replace("http", "ws"), {
   transport: LongPoll,
   params: () => ({ name: "ada", nothing: null }),
   authToken: "s3cret?>~",
-  reconnectAfterMs: () => 20,
-  rejoinAfterMs: () => 20,
+  ...quick,
 });
-
-const asked = (push) =>
-  new Promise((resolve, reject) => {
-    push
-      .receive("ok", (response) => resolve(["ok", response]))
-      .receive("error", (response) => resolve(["error", response]))
-      .receive("timeout", () => reject(new Error("timeout")));
-  });
-const once = (channel, event) =>
-  new Promise((resolve) => {
-    const ref = channel.on(event, (payload) => {
-      channel.off(event, ref);
-      resolve(payload);
-    });
-  });
 
 // What README.md tells apps to do: bytes come back as bytes whichever transport carried them.
 const asBytes = (value) =>
@@ -61,7 +46,6 @@ const restoreBytes = (_event, payload) =>
   payload && payload.response
     ? { ...payload, response: asBytes(payload.response) }
     : asBytes(payload);
-const bytes = (buffer) => Array.from(new Uint8Array(buffer));
 
 const closes = [];
 socket.onClose((event) => closes.push(event.code));
@@ -88,23 +72,18 @@ const burst = old ? 100 : 250; // 1.7 sends all of one turn in one batch
 const many = await Promise.all([...Array(burst).keys()].map((n) => asked(room.push("ping", { n }))));
 seen.many = many.every(([status, { n }], place) => status === "ok" && n === place);
 
-const rejoined = () =>
-  new Promise((resolve) => {
-    const look = () => (room.state === "joined" ? resolve() : setTimeout(look, 5));
-    setTimeout(look, 5);
-  });
-const errored = new Promise((resolve) => room.onError(resolve));
+const errored = happened((done) => room.onError(done));
 room.push("crash", {});
 await errored;
-await rejoined();
+await state(room, "joined");
 seen.afterCrash = await asked(room.push("ping", { back: 1 }));
 
 if (!old) {
   // 1.7 takes the 410 of a session that is gone for the beginning of another, and does not rejoin.
-  const closed = new Promise((resolve) => socket.onClose(resolve));
+  const closed = happened((done) => socket.onClose(done));
   room.push("kick", {});
   await closed;
-  await rejoined();
+  await state(room, "joined");
   seen.afterKick = await asked(room.push("ping", { back: 2 }));
 }
 seen.closes = closes;

@@ -1,12 +1,13 @@
 // The official client's Presence on two nodes. Prints one JSON line of what it saw.
 // Usage: node --experimental-websocket phoenix_presence.mjs http://127.0.0.1:PORT/socket PACKAGE
+import { happened, quick, state, until } from "./phoenix_words.mjs";
 
 globalThis.self = globalThis; // where 1.7 looks for what a browser has
 const { Presence, Socket } = await import(process.argv[3]);
 const seen = {};
 const url = process.argv[2].replace("http", "ws");
 const visit = (node, name, device) => {
-  const socket = new Socket(`${url}/${node}`, { rejoinAfterMs: () => 20, reconnectAfterMs: () => 20 });
+  const socket = new Socket(`${url}/${node}`, quick);
   socket.connect();
   const lobby = socket.channel("lobby:1", { name, device });
   const presence = new Presence(lobby);
@@ -17,12 +18,6 @@ const visit = (node, name, device) => {
     Object.fromEntries(presence.list((key, { metas }) => [key, metas.map((m) => m.device).sort()]));
   return { socket, lobby, presence, log, here };
 };
-const until = (true_) =>
-  new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`waited in vain for ${true_}`)), 15000);
-    const look = () => (true_() ? (clearTimeout(late), resolve()) : setTimeout(look, 5));
-    look();
-  });
 const joined = (visitor) => new Promise((resolve) => visitor.lobby.join().receive("ok", resolve));
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
@@ -52,10 +47,10 @@ await until(() => same(ada.here(), { ada: ["phone"] }));
 seen.left = ada.here();
 
 // A rejoin brings the state anew, and diffs go on behind it.
-const errored = new Promise((resolve) => ada.lobby.onError(resolve));
+const errored = happened((done) => ada.lobby.onError(done));
 ada.lobby.push("unknown", {});
 await errored;
-await until(() => ada.lobby.state === "joined");
+await state(ada.lobby, "joined");
 const odd = process.argv[3] === "phoenix-1-7-21" ? "cleo" : "__proto__"; // on which 1.7 trips
 const cleo = visit("two", odd, "web");
 await joined(cleo);

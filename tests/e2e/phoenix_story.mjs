@@ -1,47 +1,23 @@
 // What a page does with channels, told the same by every version of the official client, in Node
 // and in a browser. Returns what it saw.
 
-const asked = (push) =>
-  new Promise((resolve, reject) => {
-    push
-      .receive("ok", (response) => resolve(["ok", response]))
-      .receive("error", (response) => resolve(["error", response]))
-      .receive("timeout", () => reject(new Error("timeout")));
-  });
-const once = (channel, event) =>
-  new Promise((resolve) => {
-    const ref = channel.on(event, (payload) => {
-      channel.off(event, ref);
-      resolve(payload);
-    });
-  });
-const happened = (subscribe) => new Promise((resolve) => subscribe(resolve));
-const state = (channel, wanted) =>
-  new Promise((resolve) => {
-    const look = () => (channel.state === wanted ? resolve(wanted) : setTimeout(look, 5));
-    look();
-  });
-const bytes = (buffer) => Array.from(new Uint8Array(buffer));
-const sent = (...numbers) => new Uint8Array(numbers).buffer;
+import { asked, bytes, happened, once, quick, sent, state } from "./phoenix_words.mjs";
 
 export async function tell(Socket, url, { transport, token, kicked = true } = {}) {
   const seen = {};
-  const quick = {
-    reconnectAfterMs: () => 20,
-    rejoinAfterMs: () => 20,
-    heartbeatIntervalMs: 200,
-    ...(transport && { transport }),
-  };
+  const how = { ...quick, heartbeatIntervalMs: 200, ...(transport && { transport }) };
   const name = `judge${Math.floor(Math.random() * 1e9)}`;
   const topic = `room:${name}`;
   const socket = new Socket(url, {
-    ...quick,
+    ...how,
     ...(token && { authToken: token }),
     params: () => ({ id: name, nested: { a: 1 }, list: [1, 2], nothing: null }),
   });
-  const other = new Socket(url, quick);
+  const other = new Socket(url, how);
   let opened = 0;
+  const closes = [];
   socket.onOpen(() => (opened += 1));
+  socket.onClose((event) => closes.push(event.code));
   socket.connect();
   other.connect();
 
@@ -61,6 +37,9 @@ export async function tell(Socket, url, { transport, token, kicked = true } = {}
   seen.echo = await asked(room.push("echo", { x: [1, "é"] }));
   seen.fail = await asked(room.push("fail", { why: "so" }));
   seen.later = await asked(room.push("later", { n: 1 }));
+
+  // A heartbeat has its answer (a long poll sends none of its own).
+  seen.heartbeat = await happened((done) => socket.ping((ms) => done(ms >= 0)));
 
   // Broadcasts, to two clients and to all but the sender.
   const there = other.channel(topic, {});
@@ -108,6 +87,7 @@ export async function tell(Socket, url, { transport, token, kicked = true } = {}
     await state(room, "joined");
     seen.afterKick = await asked(room.push("echo", { back: 2 }));
     seen.reopened = opened - before;
+    seen.closes = closes.slice();
     heard = once(room, "shout");
     there.push("shout", { n: 3 });
     seen.afterReconnect = await heard;

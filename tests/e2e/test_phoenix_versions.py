@@ -48,6 +48,8 @@ def expected(*, token: str | None, transport: str = "websocket") -> dict[str, An
         "rejoin": ["ok", {"again": True}],
         "afterKick": ["ok", {"back": 2}],
         "reopened": 1,
+        "closes": [1001 if transport == "websocket" else 3410],
+        "heartbeat": True,
         "afterReconnect": {"n": 3},
         "afterDisconnect": ["ok", {"back": 3}],
         "stop": ["ok", {}],
@@ -97,6 +99,6 @@ def test_in_a_browser(browser: Browser, server: Server, version: str, transport:
     page.close()
     wanted = expected(token=None, transport=transport)
     if not kicked:
-        for told in ("afterKick", "reopened", "afterReconnect"):
+        for told in ("afterKick", "reopened", "closes", "afterReconnect"):
             del wanted[told]
     assert seen == wanted

@@ -1,6 +1,7 @@
 """Two nodes and their clients over a Redis that dies and comes back."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -90,3 +91,50 @@ def test_an_outage_drops_nobody_and_every_topic_is_alive_again(redis_server: Red
 
     Room.ended.clear()
     asyncio.run(story())
+
+
+KILLS = 20
+
+
+def test_redis_killed_at_any_moment_repeats_nothing_and_turns_nothing_around(
+    redis_server: RedisServer,
+) -> None:
+    """What comes through comes once and in order; what was refused was said to be."""
+    dice = random.Random(20_261_120)  # noqa: S311 - the moments are to be the same each time
+
+    async def story() -> None:
+        async with nodes(redis_server, 2) as (one, two):
+            here, there = await joined(one), await joined(two)
+            gaps: list[str] = []
+            two.on_gap(lambda: gaps.append("two"))
+            sent = 0
+            for round_number in range(1, KILLS + 1):
+                killing = asyncio.get_running_loop().call_later(
+                    dice.uniform(0.0, 0.05), redis_server.kill
+                )
+                while two.pubsub.connected:
+                    here.push("room:1", "others", {"n": (sent := sent + 1)})
+                    await asyncio.sleep(dice.uniform(0.0, 0.002))
+                killing.cancel()
+                await asyncio.to_thread(redis_server.start)
+                await until(lambda: len(gaps) == round_number)  # noqa: B023 - awaited within
+                await until(lambda: one.pubsub.connected)
+                while not await heard(here, there, sent := sent + 1):
+                    pass
+            assert len(gaps) == KILLS
+            came = [frame.payload["n"] for frame in there.received if frame.event == "shout"]
+            assert came == sorted(set(came))
+            assert here.closed is there.closed is None
+
+    asyncio.run(story())
+
+
+async def heard(here: Client, there: Client, number: int) -> bool:
+    """Say a number, and whether it came; all that came before stays."""
+    here.push("room:1", "others", {"n": number})
+    await here.request("room:1", "ping")
+    for _ in range(200):
+        if any(frame.payload == {"n": number} for frame in there.received):
+            return True
+        await asyncio.sleep(0.005)
+    return False
