@@ -50,6 +50,8 @@ def policy_of(settings: Settings) -> Policy:
         timeline_pull_from=settings.timeline_pull_from,
         timeline_push_below=settings.timeline_push_below,
         timeline_days=settings.timeline_days,
+        post_characters=settings.post_characters,
+        post_edit_seconds=settings.post_edit_seconds,
         feed_window=settings.feed_window,
         feed_debug=settings.feed_debug,
         rate_limits=settings.rate_limits,

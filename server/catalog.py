@@ -11,6 +11,8 @@ from server.comments import channel as item_channel
 from server.comments import http as comments
 from server.comments import reactions as comment_reactions
 from server.display import http as display
+from server.display import lists as display_lists
+from server.display import writing
 from server.engagement import http as engagement
 from server.feed import channel as feed_channels
 from server.feed import http as feed
@@ -19,35 +21,42 @@ from server.graph import http as graph
 from server.items import reactions as item_reactions
 from server.kernel.channel import TypedChannel
 from server.kernel.endpoint import Operation
+from server.kernel.exporting import Exporter
 from server.kernel.outbox import Reaction
 from server.media import http as media
 from server.media import reactions as media_reactions
 from server.moderation import http as moderation
-from server.kernel.exporting import Exporter
 from server.moderation import reactions as moderation_reactions
 from server.notifications import channel as user_channel
 from server.notifications import http as notifications
 from server.notifications import reactions as notification_reactions
+from server.posts import http as posts
+from server.posts import reactions as post_reactions
+from server.profiles import http as profiles
+from server.profiles import reactions as profile_reactions
 from server.sources import http as sources
 from server.sources import reactions as source_reactions
 from server.timelines import http as timelines
 from server.timelines import reactions as timeline_reactions
-from server.profiles import http as profiles
-from server.profiles import reactions as profile_reactions
+from server.uploads import http as uploads
+from server.users import exports as user_exports
 
 OPERATIONS: tuple[Operation, ...] = (
     *auth.operations,
     *account_http.operations,
+    *profiles.operations,
     *feed.operations,
     *display.operations,
+    *display_lists.operations,
+    *writing.operations,
+    *posts.operations,
+    *uploads.operations,
     *graph.operations,
-from server.users import exports as user_exports
     *timelines.operations,
     *engagement.operations,
     *comments.operations,
     *notifications.operations,
     *sources.operations,
-    *profiles.operations,
     *media.operations,
     *moderation.operations,
     *audit.operations,
@@ -63,17 +72,19 @@ CHANNELS: Mapping[str, type[TypedChannel]] = {
 
 REACTIONS: tuple[Reaction, ...] = (
     *auth_reactions.reactions,
+    *profile_reactions.reactions,
     *source_reactions.reactions,
     *item_reactions.reactions,
     *media_reactions.reactions,
     *moderation_reactions.reactions,
     *timeline_reactions.reactions,
     *feed_reactions.reactions,
+    *post_reactions.reactions,
     *comment_reactions.reactions,
     *notification_reactions.reactions,
 )
-    *profile_reactions.reactions,
 
+# The parts of what a person gets who asks for their own data; a domain that keeps any adds its own.
 EXPORTERS: tuple[Exporter, ...] = (
     *user_exports.exporters,
     *auth_exports.exporters,

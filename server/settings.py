@@ -24,6 +24,8 @@ Seconds = Annotated[float, Meta(gt=0, le=315_360_000)]
 # Within what `lumen serve --workers` and hosts wait beyond the time for the sockets.
 Notice = Annotated[float, Meta(ge=0, le=8)]
 Count = Annotated[int, Meta(ge=1)]
+# Within what an item's text may be.
+PostLength = Annotated[int, Meta(ge=1, le=4000)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 
 
@@ -108,6 +110,12 @@ class Settings(Struct, frozen=True, kw_only=True):
         Count, _says("With so few followers again, they are written into timelines again.")
     ] = 8000
     timeline_days: Annotated[Count, _says("For so long after a read a timeline is kept.")] = 14
+    post_characters: Annotated[
+        PostLength, _says("Most characters of a post, as readers count them.")
+    ] = 500
+    post_edit_seconds: Annotated[
+        Seconds, _says("How long a post can be edited after it was posted.")
+    ] = 900.0
     feed_window: Annotated[Count, _says("Slides pushed ahead of the reader's last ack.")] = 3
     feed_debug: Annotated[bool, _says("Say on each slide why it was chosen.")] = False
     rate_limits: Annotated[bool, _says("Limit requests and sockets, by address and user.")] = True

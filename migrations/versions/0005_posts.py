@@ -33,6 +33,7 @@ def upgrade() -> None:
         ),
         _moment("created_at"),
         sa.Column("edited_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("counted", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_posts")),
         schema="content",
         postgresql_partition_by="RANGE (id)",

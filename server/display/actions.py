@@ -4,9 +4,12 @@ from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from server import engagement, items, media, sources, users
+from server.display import posted
 from server.display.model import AuthorRef, Item, SourceRef
+from server.display.posted import Posted
 from server.display.visibility import visible
 from server.engagement import Counts, Flags, NoSuchItem
 from server.items import StoredItem
@@ -26,6 +29,8 @@ class _Read(Struct, frozen=True):
     users: Mapping[UUID, User]
     counts: Mapping[UUID, Counts]
     flags: Flags
+    posted: Posted
+    quoted: Mapping[UUID, Item]
     signed_in: bool
 
 
@@ -37,7 +42,20 @@ async def show(
     Every id is answered: what was retracted, is not there, or is not for this viewer to see, by an
     item that says only that it is gone. Whom the viewer muted is shown only with `whole`.
     The HTML to read is sent only with `whole`, since a page of a feed would be mostly that.
+    Where there are posts they are read besides, and what they quote, but not what that quotes.
     """
+    return await _show(db, viewer, ids, storage, whole=whole, deep=True)
+
+
+async def _show(
+    db: Db,
+    viewer: Viewer,
+    ids: Collection[UUID],
+    storage: Storage,
+    *,
+    whole: bool,
+    deep: bool,
+) -> dict[UUID, Item]:
     wanted = list(dict.fromkeys(ids))
     found = await items.by_ids(db, wanted) if wanted else {}
     authors = await users.by_ids(
@@ -46,6 +64,10 @@ async def show(
     seen = await visible(db, viewer, found.values(), authors, muted=whole)
     live = {item_id: item for item_id, item in found.items() if item_id in seen}
     read = await _read(db, viewer, live, authors)
+    if deep and read.posted.quoted:
+        quoted = read.posted.quoted
+        embedded = await _show(db, viewer, quoted, storage, whole=False, deep=False)
+        read = replace(read, quoted=embedded)
     return {
         item_id: _item(live[item_id], read, storage, whole=whole)
         if item_id in live
@@ -78,6 +100,8 @@ async def _read(
         users=authors,
         counts=await engagement.counts(db, ids),
         flags=await engagement.flags(db, viewer, ids),
+        posted=await posted.read(db, viewer, live.values()),
+        quoted={},
         signed_in=viewer.id is not None,
     )
 
@@ -94,8 +118,10 @@ def _item(item: StoredItem, read: _Read, storage: Storage, *, whole: bool) -> It
         original_url=item.url,
         media_url=_film(item, card, storage) if card is not None and ready else None,
         poster_url=storage.url(card.poster_key) if card and card.poster_key else None,
-        image_url=item.image_url or _picture(card, storage),
-        duration_sec=card.duration_sec if card is not None and ready else None,
+        image_url=_image(item, card, storage),
+        duration_sec=card.duration_sec if card is not None and ready else item.duration_sec,
+        audio_url=item.audio_url,
+        chapters=item.chapters,
         embedding_id=f"{items.EMBEDDING_MODEL}:{item.id}",
         published_at=item.published_at,
         category=item.category,
@@ -103,6 +129,9 @@ def _item(item: StoredItem, read: _Read, storage: Storage, *, whole: bool) -> It
         source=_source(item, read),
         author=_author(item, read),
         target_id=item.target_id,
+        tags=item.tags,
+        edited_at=item.edited_at if item.author_id else None,
+        **posted.extras(item.id, read.posted, read.quoted, storage),
         counts=read.counts[item.id],
         liked_by_me=_mine(item.id in read.flags.liked, read),
         bookmarked_by_me=_mine(item.id in read.flags.bookmarked, read),
@@ -112,6 +141,12 @@ def _item(item: StoredItem, read: _Read, storage: Storage, *, whole: bool) -> It
 
 def _mine(flag: bool, read: _Read) -> bool | UnsetType:  # noqa: FBT001 - the flag is the subject
     return flag if read.signed_in else UNSET
+
+
+def _image(item: StoredItem, card: Card | None, storage: Storage) -> str | None:
+    # Ours, once it is kept: no stranger's server need learn who reads what.
+    kept = storage.url(item.image_key) if item.image_key else None
+    return kept or item.image_url or _picture(card, storage)
 
 
 def _picture(card: Card | None, storage: Storage) -> str | None:

@@ -7,8 +7,10 @@ from uuid import UUID
 from msgspec import UNSET, Struct, UnsetType
 
 from server.engagement import Counts, ItemCounts
+from server.items import Chapter
+from server.posts import LinkCard, Poll
 
-__all__ = ["AuthorRef", "Counts", "Item", "ItemCounts", "Kind", "SourceRef"]
+__all__ = ["AuthorRef", "Counts", "Item", "ItemCounts", "Kind", "PictureRef", "SourceRef"]
 
 Kind: TypeAlias = Literal[
     "ARTICLE", "TWEET", "COMMENT", "VIDEO", "AUDIO", "PHOTO", "PROJECT", "BLOG"
@@ -31,6 +33,13 @@ class AuthorRef(Struct, frozen=True, omit_defaults=True):
     username: str | None = None
 
 
+class PictureRef(Struct, frozen=True, omit_defaults=True):
+    """A picture of a post, and what it shows in words."""
+
+    url: str
+    alt: str | None = None
+
+
 class Item(Struct, frozen=True, omit_defaults=True):
     """An item as one viewer sees it; of a retracted one only `id` and `retracted` are there."""
 
@@ -45,6 +54,9 @@ class Item(Struct, frozen=True, omit_defaults=True):
     poster_url: str | None = None
     image_url: str | None = None
     duration_sec: float | None = None
+    # Of a podcast's episode: the recording, and where in it what begins.
+    audio_url: str | None = None
+    chapters: list[Chapter] | None = None
     # "model:item".
     embedding_id: str | None = None
     published_at: datetime | UnsetType = UNSET
@@ -53,6 +65,15 @@ class Item(Struct, frozen=True, omit_defaults=True):
     source: SourceRef | None = None
     author: AuthorRef | None = None
     target_id: UUID | None = None
+    tags: list[str] = []
+    edited_at: datetime | None = None
+    # What a post has besides: what it quotes, one level deep; its poll, pictures, people, link.
+    quote_of: UUID | None = None
+    quoted: "Item | None" = None
+    poll: Poll | None = None
+    pictures: list[PictureRef] = []
+    mentions: list[AuthorRef] = []
+    link: LinkCard | None = None
     counts: Counts | UnsetType = UNSET
     # Present when the viewer is signed in.
     liked_by_me: bool | UnsetType = UNSET

@@ -12,6 +12,7 @@ from server.items.actions import (
     remove,
     restore,
     retract,
+    rewrite,
     save_embeddings,
     set_author,
     show_of,
@@ -35,6 +36,7 @@ from server.items.model import (
     Stored,
     StoredItem,
     TextToEmbed,
+    Words,
 )
 from server.items.tasks import EMBED, EmbedItems, embed_jobs
 from server.items.vectors import cosines
@@ -57,6 +59,7 @@ __all__ = [
     "Stored",
     "StoredItem",
     "TextToEmbed",
+    "Words",
     "aimed_at",
     "by_ids",
     "cosines",
@@ -70,6 +73,7 @@ __all__ = [
     "remove",
     "restore",
     "retract",
+    "rewrite",
     "save_embeddings",
     "set_author",
     "show_of",

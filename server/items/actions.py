@@ -24,6 +24,7 @@ from server.items.model import (
     Stored,
     StoredItem,
     TextToEmbed,
+    Words,
     aimed,
 )
 from server.kernel import outbox
@@ -61,6 +62,15 @@ async def write(db: Db, new: NewItem, now: datetime) -> None:
     """Store what a person wrote here; who may write what is decided by who calls."""
     await store.insert(db, [store.row_written(new, now)])
     await _tell(db, ItemsPublished, (new.id,))
+
+
+async def rewrite(db: Db, item_id: UUID, given: Words, now: datetime) -> bool:
+    """Give what a person wrote here other words; False when it is gone. Who may, others decide."""
+    if not await store.rewrite(db, item_id, given, now):
+        return False
+    await embeddings.forget(db, [item_id])
+    await _tell(db, ItemsEdited, (item_id,))
+    return True
 
 
 async def retract(db: Db, viewer: Viewer, ids: Collection[UUID]) -> list[UUID]:

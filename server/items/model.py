@@ -83,7 +83,16 @@ class NewItem(Struct, frozen=True, kw_only=True):
     title: str | None = None
     language: str | None = None
     category: str | None = None
+    tags: tuple[str, ...] = ()
     target_id: UUID | None = None
+
+
+class Words(Struct, frozen=True, kw_only=True):
+    """What a person wrote here instead of what they wrote before."""
+
+    body_text: str
+    body_html: str
+    tags: tuple[str, ...] = ()
 
 
 class StoredItem(Struct, frozen=True, kw_only=True):

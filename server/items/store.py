@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
-from server.items.model import KINDS, Entry, Listed, NewItem, StoredItem
+from server.items.model import KINDS, Entry, Listed, NewItem, StoredItem, Words
 from server.kernel.database import Db, metadata
 from server.kernel.ids import floor_of
 
@@ -166,6 +166,21 @@ async def edit(db: Db, changed: Sequence[tuple[UUID, Entry]], now: datetime) -> 
             for item_id, entry in changed
         ],
     )
+
+
+async def rewrite(db: Db, item_id: UUID, given: Words, now: datetime) -> bool:
+    """Give a live item other words; False when it is gone."""
+    changed = (
+        items.update()
+        .where(items.c.id == item_id, items.c.state == "live")
+        .values(
+            body_text=given.body_text,
+            body_html=given.body_html,
+            tags=list(given.tags),
+            edited_at=now,
+        )
+    )
+    return (await db.execute(changed)).rowcount == 1
 
 
 async def retract(db: Db, ids: Collection[UUID], author_id: UUID | None) -> list[UUID]:
@@ -324,6 +339,7 @@ def row_written(new: NewItem, now: datetime) -> dict[str, Any]:
         "body_html": new.body_html,
         "category": new.category,
         "language": new.language,
+        "tags": list(new.tags),
         "story_id": new.id,
         "target_id": new.target_id,
         "published_at": now,

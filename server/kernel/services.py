@@ -51,6 +51,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     timeline_pull_from: int = 10_000
     timeline_push_below: int = 8_000
     timeline_days: int = 14
+    post_characters: int = 500
+    post_edit_seconds: float = 900.0
     feed_window: int = 3
     feed_debug: bool = False
     rate_limits: bool = True
