@@ -118,10 +118,8 @@ def _item(item: StoredItem, read: _Read, storage: Storage, *, whole: bool) -> It
         original_url=item.url,
         media_url=_film(item, card, storage) if card is not None and ready else None,
         poster_url=storage.url(card.poster_key) if card and card.poster_key else None,
-        image_url=_image(item, card, storage),
-        duration_sec=card.duration_sec if card is not None and ready else item.duration_sec,
-        audio_url=item.audio_url,
-        chapters=item.chapters,
+        image_url=item.image_url or _picture(card, storage),
+        duration_sec=card.duration_sec if card is not None and ready else None,
         embedding_id=f"{items.EMBEDDING_MODEL}:{item.id}",
         published_at=item.published_at,
         category=item.category,
@@ -141,12 +139,6 @@ def _item(item: StoredItem, read: _Read, storage: Storage, *, whole: bool) -> It
 
 def _mine(flag: bool, read: _Read) -> bool | UnsetType:  # noqa: FBT001 - the flag is the subject
     return flag if read.signed_in else UNSET
-
-
-def _image(item: StoredItem, card: Card | None, storage: Storage) -> str | None:
-    # Ours, once it is kept: no stranger's server need learn who reads what.
-    kept = storage.url(item.image_key) if item.image_key else None
-    return kept or item.image_url or _picture(card, storage)
 
 
 def _picture(card: Card | None, storage: Storage) -> str | None:
