@@ -4,7 +4,13 @@ from collections.abc import Iterable
 from importlib import import_module
 
 MODULES: dict[str, tuple[str, ...]] = {
-    "ingest": ("jobs.ingest.refresh", "jobs.ingest.demo"),
+    "ingest": (
+        "jobs.ingest.refresh",
+        "jobs.ingest.preview",
+        "jobs.ingest.subscribe",
+        "jobs.ingest.pictures",
+        "jobs.ingest.demo",
+    ),
     "embed": ("jobs.embed.job", "jobs.cards.poster_job"),
     "mail": ("jobs.accounts.letters", "jobs.accounts.export"),
     "cards": ("jobs.cards.render_job",),

@@ -60,6 +60,36 @@ async def ask_sources(services: Services) -> None:
     )
 
 
+async def ask_hubs(services: Services) -> None:
+    """Queue the asking of hubs: for the first time, again, and for longer."""
+    if services.policy.public_url is None:
+        return
+    async with services.database.read() as db:
+        due = await sources.due_hubs(db, services.clock.now(), MOST_OF_A_SWEEP)
+    await services.queue.enqueue_many(
+        sources.SUBSCRIBE, [(sources.subscribe_id(each), sources.Subscribe(each)) for each in due]
+    )
+
+
+async def keep_pictures(services: Services) -> None:
+    """Queue the fetching of pictures that items brought."""
+    async with services.database.read() as db:
+        due = await items.pictures_due(db, services.clock.now(), MOST_OF_A_SWEEP)
+    await services.queue.enqueue_many(
+        items.KEEP_PICTURE, [(items.picture_id(each), items.KeepPicture(each)) for each in due]
+    )
+
+
+async def forget_fetches(services: Services) -> None:
+    """Drop how fetches went long ago, and when old items reached a screen."""
+    now = services.clock.now()
+    for old in (sources.forget, items.forget):
+        for _ in range(MOST_BATCHES):
+            async with services.database.begin() as db:
+                if not await old(db, now):
+                    break
+
+
 async def embed_fresh(services: Services) -> None:
     """Queue the embedding of what came lately and has none."""
     await _embed(services, _FRESH)
@@ -132,36 +162,6 @@ async def send_letters(services: Services) -> None:
     )
 
 
-async def erase_people(services: Services) -> None:
-    """Erase who left and did not come back in time."""
-    now = services.clock.now()
-    async with services.database.read() as db:
-        leaving = await users.leaving(db, now, MOST_OF_A_SWEEP)
-    for user_id in leaving:
-        async with services.write() as db:
-            await users.erase(db, user_id, now)
-            await auth.forget_person(db, user_id)
-
-
-SWEEPS: Sequence[Every] = (
-    Every("ask_sources", 5, ask_sources),
-    Every("embed_fresh", 15, embed_fresh),
-    Every("embed_all", 600, embed_all),
-    Every("draw_cards", 20, draw_cards),
-    Every("send_letters", 30, send_letters),
-    Every("erase_people", 3600, erase_people),
-    Every("make_partitions", 3600, make_partitions),
-    Every("end_suspensions", 30, end_suspensions),
-    Every("forget", 3600, forget),
-    Every("recount", 3600, recount),
-)
-
-
-async def run(services: Services, redis_url: str) -> None:
-    """Do everything on time for as long as the task lives."""
-    async with _books(redis_url) as books, asyncio.TaskGroup() as group:
-        for each in (*SWEEPS, *books):
-            group.create_task(_repeat(each, services), name=each.name)
 async def make_exports(services: Services) -> None:
     """Queue the copies of their data that people wait for, and remove the old ones."""
     async with services.database.read() as db:
@@ -176,6 +176,40 @@ async def make_exports(services: Services) -> None:
         await services.storage.delete(key)
 
 
+async def erase_people(services: Services) -> None:
+    """Erase who left and did not come back in time."""
+    now = services.clock.now()
+    async with services.database.read() as db:
+        leaving = await users.leaving(db, now, MOST_OF_A_SWEEP)
+    for user_id in leaving:
+        async with services.write() as db:
+            await users.erase(db, user_id, now)
+            await auth.forget_person(db, user_id)
+
+
+SWEEPS: Sequence[Every] = (
+    Every("ask_sources", 5, ask_sources),
+    Every("ask_hubs", 30, ask_hubs),
+    Every("keep_pictures", 10, keep_pictures),
+    Every("forget_fetches", 3600, forget_fetches),
+    Every("embed_fresh", 15, embed_fresh),
+    Every("embed_all", 600, embed_all),
+    Every("draw_cards", 20, draw_cards),
+    Every("send_letters", 30, send_letters),
+    Every("make_exports", 60, make_exports),
+    Every("erase_people", 3600, erase_people),
+    Every("make_partitions", 3600, make_partitions),
+    Every("end_suspensions", 30, end_suspensions),
+    Every("forget", 3600, forget),
+    Every("recount", 3600, recount),
+)
+
+
+async def run(services: Services, redis_url: str) -> None:
+    """Do everything on time for as long as the task lives."""
+    async with _books(redis_url) as books, asyncio.TaskGroup() as group:
+        for each in (*SWEEPS, *books):
+            group.create_task(_repeat(each, services), name=each.name)
 
 
 async def _repeat(each: Every, services: Services) -> None:
@@ -196,7 +230,6 @@ async def _books(redis_url: str) -> AsyncIterator[tuple[Every, ...]]:
 
     async def retries(_: Services) -> None:
         await asyncio.to_thread(registries.enqueue_retries)
-    Every("make_exports", 60, make_exports),
 
     async def clean(_: Services) -> None:
         await asyncio.to_thread(registries.clean)

@@ -18,6 +18,7 @@ from server.feed import channel as feed_channels
 from server.feed import http as feed
 from server.feed import reactions as feed_reactions
 from server.graph import http as graph
+from server.items import http as items
 from server.items import reactions as item_reactions
 from server.kernel.channel import TypedChannel
 from server.kernel.endpoint import Operation
@@ -36,6 +37,7 @@ from server.profiles import http as profiles
 from server.profiles import reactions as profile_reactions
 from server.sources import http as sources
 from server.sources import reactions as source_reactions
+from server.sources import websub
 from server.timelines import http as timelines
 from server.timelines import reactions as timeline_reactions
 from server.uploads import http as uploads
@@ -57,6 +59,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *comments.operations,
     *notifications.operations,
     *sources.operations,
+    *items.operations,
+    *websub.operations,
     *media.operations,
     *moderation.operations,
     *audit.operations,

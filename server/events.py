@@ -38,6 +38,8 @@ EVENTS: tuple[type[Event], ...] = (
     AuthorSank,
     SourceDue,
     FileGiven,
+    SourceRetired,
+    PreviewAsked,
     ItemsPublished,
     ItemsEmbedded,
     ItemsEdited,

@@ -32,7 +32,7 @@ async def embed(services: Services, args: items.EmbedItems) -> None:
         for each, vector in zip(texts, vectors, strict=True)
     ]
     async with services.write() as db:
-        await items.save_embeddings(db, MODEL, rows)
+        await items.save_embeddings(db, MODEL, rows, services.clock.now())
 
 
 def text_of(title: str | None, body: str) -> str:

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from jobs.ingest.outcomes import store
 from jobs.ingest.parse import Feed, Given, read
-from jobs.ingest.refresh import store
 from jobs.runtime import job
 from server import demo, engagement, items, sources, users
 from server.demo import DemoFeed
@@ -34,7 +34,7 @@ async def load(services: Services, _: demo.LoadDemo) -> None:
     for feed_file, feed in read_all:
         async with services.write() as db:
             source = await _source(db, feed_file, feed)
-            stored = await store(db, source, feed, now)
+            stored = await store(db, source, feed.entries, now)
             if demo.is_talk(feed_file.name):
                 people |= await _introduce(db, source, feed, people)
             await _record(db, source, feed, len(stored.new), now)

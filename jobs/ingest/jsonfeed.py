@@ -6,7 +6,10 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Raw, Struct
 
-from jobs.ingest.feed import NotAFeed, RawEntry, RawFeed
+from jobs.ingest.feed import Document, NotAFeed, RawEntry, RawFeed
+from server.sources import SourceKind
+
+KIND: SourceKind = "feed"
 
 Word: TypeAlias = str | int | float
 
@@ -18,6 +21,7 @@ class _Author(Struct, frozen=True):
 class _Attachment(Struct, frozen=True):
     url: str
     mime_type: str = ""
+    duration_in_seconds: float | None = None
 
 
 class _Answered(Struct, frozen=True):
@@ -52,10 +56,17 @@ class _Licence(Struct, frozen=True):
     about: str | None = None
 
 
+class _Hub(Struct, frozen=True):
+    type: str = ""
+    url: str | None = None
+
+
 class _Feed(Struct, frozen=True):
     version: str = ""
     title: str | None = None
     home_page_url: str | None = None
+    feed_url: str | None = None
+    hubs: tuple[_Hub, ...] = ()
     language: str | None = None
     author: _Author | None = None
     authors: tuple[_Author, ...] = ()
@@ -70,12 +81,12 @@ class _Least(Struct, frozen=True):
     items: tuple[Raw, ...] = ()
 
 
-def looks_like(content: bytes) -> bool:
-    """Whether bytes begin as a JSON object does."""
-    return content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{"
+def looks_like(document: Document) -> bool:
+    """Whether a document begins as a JSON object does."""
+    return document.content[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{"
 
 
-def read(content: bytes, base: str) -> RawFeed:
+def read(document: Document) -> RawFeed:
     """Read a JSON Feed.
 
     Raises:
@@ -83,18 +94,20 @@ def read(content: bytes, base: str) -> RawFeed:
 
     """
     try:
-        found = _decoded(content)
+        found = _decoded(document.content)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise NotAFeed(f"It is JSON but no feed: {error}.") from error
     if "jsonfeed.org" not in found.version:
         raise NotAFeed("It is JSON, but does not say that it is a JSON Feed.")
     licence = found.licence
-    entries = (_entry(each, found, base) for each in found.items)
+    entries = (_entry(each, found, document.url) for each in found.items)
     return RawFeed(
         title=found.title,
         site=found.home_page_url,
         language=found.language,
         licence=(licence.note or licence.about) if licence else None,
+        hub=next((each.url for each in found.hubs if each.type.lower() == "websub"), None),
+        topic=found.feed_url,
         entries=tuple(each for each in entries if each is not None),
     )
 
@@ -130,6 +143,11 @@ def _entry(raw: Raw, feed: _Feed, base: str) -> RawEntry | None:
         tags=item.tags,
         image=item.image or item.banner_image or _attached(item, "image/"),
         video=_attached(item, "video/"),
+        audio=_attached(item, "audio/"),
+        duration_sec=next(
+            (each.duration_in_seconds for each in item.attachments if each.duration_in_seconds),
+            None,
+        ),
         published_at=_moment(item.date_published) or _moment(item.date_modified),
         answers_ref=answered.ref,
         answers_link=answered.url,

@@ -1,4 +1,4 @@
-"""The bytes of a feed to entries: cleaned, dated, told apart and recognisable."""
+"""What an address answered to entries: cleaned, dated, told apart and recognisable."""
 
 import hashlib
 import re
@@ -8,17 +8,19 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
-from jobs.ingest import clean, jsonfeed, xmlfeed
-from jobs.ingest.feed import NotAFeed, RawEntry, RawFeed
+from jobs.ingest import bodies, clean, jsonfeed, language, sitemap, webpage, xmlfeed
+from jobs.ingest.feed import Adapter, Document, NotAFeed, RawEntry, RawFeed
 from jobs.ingest.links import url_digest
 from server.items import (
     MAX_BODY_HTML,
     MAX_BODY_TEXT,
     MAX_TITLE,
     Answers,
+    Chapter,
     Entry,
     Kind,
 )
+from server.sources import SourceKind
 
 # A title that only repeats how the text begins makes the entry a short post, unless it is long.
 SHORT_POST = 600
@@ -27,18 +29,25 @@ MAX_TAGS = 10
 MAX_TAG = 60
 MAX_LANGUAGE = 20
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
+# In the order in which they are asked whether it is theirs.
+ADAPTERS: tuple[Adapter, ...] = (jsonfeed, sitemap, webpage, xmlfeed)
 _ADDRESS = re.compile(r"(?:mailto:)?[^\s()<>\[\]\"]+@[^\s()<>\[\]\"]+")
 
 
 class Feed(Struct, frozen=True, kw_only=True):
-    """A feed, read: what it says of itself and what is in it."""
+    """A document, read: what it says of itself and what is in it."""
 
+    kind: SourceKind
     title: str | None
     site_url: str | None
     language: str | None
     licence: str | None
     pause: timedelta | None
     entries: tuple[Entry, ...]
+    hub: str | None = None
+    topic: str | None = None
+    feeds: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
     # Entries in which there was nothing to show.
     empty: int = 0
 
@@ -50,34 +59,48 @@ class Given(Struct, frozen=True, kw_only=True):
     content_type: str = ""
     category: str | None = None
     language: str | None = None
+    # What it is to be: a page is no feed, unless it may be either.
+    wanted: SourceKind = "feed"
 
 
 def read(content: bytes, given: Given, now: datetime) -> Feed:
-    """Read a feed of any format.
+    """Read a document of any format.
 
     Raises:
-        NotAFeed: the bytes are none; nothing else is ever raised, whatever they are.
+        NotAFeed: it is none of what is wanted; nothing else is ever raised, whatever it is.
 
     """
-    raw = _raw(content, given)
+    try:
+        content = bodies.opened(content)
+    except bodies.TooLarge as refusal:
+        raise NotAFeed("It is packed, and too large unpacked.") from refusal
+    except bodies.NotUnpacked as refusal:
+        raise NotAFeed(f"It cannot be read: {refusal}.") from refusal
+    kind, raw = _raw(Document(content=content, url=given.url, content_type=given.content_type))
+    if kind == "page" and given.wanted not in {"auto", "page"}:
+        raise NotAFeed(webpage.named(raw))
     several = _repeated(each.guid for each in raw.entries)
     entries = [_entry(each, given, now, several) for each in raw.entries]
     kept = tuple(each for each in entries if each is not None)
     return Feed(
+        kind=kind,
         title=clean.line(raw.title, most=MAX_TITLE),
         site_url=clean.link(raw.site, base=given.url),
         language=_language(raw.language),
         licence=clean.line(raw.licence, most=MAX_TITLE),
         pause=raw.pause,
         entries=kept,
+        hub=clean.link(raw.hub, base=given.url),
+        topic=clean.link(raw.topic, base=given.url),
+        feeds=tuple(each for link in raw.feeds if (each := clean.link(link, base=given.url))),
+        parts=tuple(each for link in raw.parts if (each := clean.link(link, base=given.url))),
         empty=len(entries) - len(kept),
     )
 
 
-def _raw(content: bytes, given: Given) -> RawFeed:
-    if jsonfeed.looks_like(content):
-        return jsonfeed.read(content, given.url)
-    return xmlfeed.read(content, content_type=given.content_type, base=given.url)
+def _raw(document: Document) -> tuple[SourceKind, RawFeed]:
+    adapter = next(each for each in ADAPTERS if each.looks_like(document))
+    return adapter.KIND, adapter.read(document)
 
 
 def _repeated(guids: Iterable[str | None]) -> set[str]:
@@ -90,18 +113,19 @@ def _entry(raw: RawEntry, given: Given, now: datetime, several: set[str]) -> Ent
     link = clean.link(raw.link, base=base)
     title = _title(raw)
     body_html, body_text = _body(raw, link or base)
-    video = clean.link(raw.video, base=base)
-    kind = _kind(title, body_text, video)
+    video, audio = clean.link(raw.video, base=base), clean.link(raw.audio, base=base)
+    kind = _kind(raw, title, body_text, video=video, audio=audio)
     if kind == "TWEET":
         title = None
-    if not title and not body_text and not video:
+    if not (title or body_text or video or audio or (raw.partial and link)):
         return None
     tags = _tags(raw.tags)
     image = clean.link(raw.image, base=base) or clean.link(clean.first_image(body_html), base=base)
+    digested = [title or "", body_text, body_html, video or "", link or ""]
     return Entry(
         digest=_identity(raw, link, title, body_text, several),
-        content_digest=_digest(title or "", body_text, body_html, video or "", link or ""),
-        url_digest=url_digest(link),
+        content_digest=_digest(*digested, *([audio] if audio else [])),
+        url_digest=url_digest(clean.link(raw.canonical, base=base) or link),
         kind=kind,
         title=title,
         body_text=body_text,
@@ -109,13 +133,18 @@ def _entry(raw: RawEntry, given: Given, now: datetime, several: set[str]) -> Ent
         url=link,
         image_url=image,
         video_url=video,
+        audio_url=audio,
+        duration_sec=raw.duration_sec if video or audio else None,
+        chapters=_chapters(raw, base),
         author_name=_name(raw.author),
         # A short post's tags are words of its own; an article's are the topics of its paper.
         category=given.category or (tags[0] if tags and kind != "TWEET" else None),
-        language=given.language or _language(raw.language),
+        language=given.language
+        or language.of(f"{title or ''} {body_text}", _language(raw.language)),
         tags=tags,
         published_at=_date(raw.published_at, now),
         answers=_answers(raw, base),
+        partial=raw.partial,
     )
 
 
@@ -137,15 +166,29 @@ def _body(raw: RawEntry, base: str) -> tuple[str, str]:
     return clean.html_of(body_text), body_text
 
 
-def _kind(title: str | None, body_text: str, video: str | None) -> Kind:
-    if video is not None:
+def _kind(
+    raw: RawEntry, title: str | None, body_text: str, *, video: str | None, audio: str | None
+) -> Kind:
+    if video is not None or raw.is_video:
         return "VIDEO"
+    if audio is not None:
+        return "AUDIO"
+    if raw.partial:
+        return "ARTICLE"
     if title is None:
         return "TWEET"
     start = " ".join(title.rstrip("….").split())
     body = " ".join(body_text.split())
     repeats = bool(start) and body.startswith(start) and len(body) <= SHORT_POST
     return "TWEET" if repeats else "ARTICLE"
+
+
+def _chapters(raw: RawEntry, base: str) -> tuple[Chapter, ...]:
+    found = (
+        (each, clean.line(each.title, most=MAX_TITLE), clean.link(each.url, base=base))
+        for each in raw.chapters
+    )
+    return tuple(Chapter(each.start_sec, title, link) for each, title, link in found if title)
 
 
 def _identity(

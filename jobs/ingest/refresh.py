@@ -1,22 +1,21 @@
 """The jobs that bring a source's entries in: from its address, or from a file that was read."""
 
-import asyncio
-from datetime import datetime, timedelta
-from functools import cache
 from urllib.parse import urlsplit
 
-from jobs.ingest.fetch import Fetcher, NotFetched, NotModified, Page
-from jobs.ingest.parse import Feed, Given, NotAFeed, read
+from jobs.ingest import sites
+from jobs.ingest.answers import NotFetched, NotModified, NoTurnYet, Page
+from jobs.ingest.desk import Desk
+from jobs.ingest.feed import NotAFeed
+from jobs.ingest.fetch import Ask
+from jobs.ingest.look import Found, look
+from jobs.ingest.outcomes import Taken, failed, put_off, taken, unchanged
+from jobs.ingest.parse import Given
 from jobs.runtime import job
-from server import comments, items, sources
-from server.kernel.database import Db
-from server.kernel.logs import log
+from server import sources
 from server.kernel.services import Services
-from server.sources import About, Failed, Fetched, File, RefreshSource, Source, TakeIn
+from server.sources import RefreshSource, Source, TakeIn
 
-_WEEK = timedelta(days=7)
-_UNTOLD = About()
-_log = log("jobs")
+_PATIENCE_SECONDS = 8.0
 
 
 @job(sources.REFRESH)
@@ -26,138 +25,107 @@ async def refresh(services: Services, args: RefreshSource) -> None:
         source = await sources.claim(db, args.source_id, services.clock.now())
     if source is None or urlsplit(source.url).scheme not in {"http", "https"}:
         return
-    fetcher = _fetcher(services.policy.fetch_private_addresses, services.policy.public_url)
-    # The validators of a feed that failed to be read would hide it until it changes.
-    known = source.error_count == 0
-    answer = await fetcher.fetch(
-        source.url,
-        etag=source.etag if known else None,
-        last_modified=source.last_modified if known else None,
-        now=services.clock.now(),
-    )
-    match answer:
-        case NotFetched():
-            await _failed(services, source, answer)
-        case NotModified():
-            async with services.write() as db:
-                await _unchanged(db, source, answer, services.clock.now())
-        case Page():
-            await _take_in(services, source, answer)
+    desk = Desk(services)
+    if source.kind == "auto":
+        await _first_time(services, desk, source)
+    else:
+        await _again(services, desk, source)
 
 
 @job(sources.TAKE_IN)
 async def take_in(services: Services, args: TakeIn) -> None:
-    """Store the entries of a feed that came as a file; with them the file goes."""
+    """Store the entries of a feed that came as a file, or was pushed; with them the file goes."""
     async with services.database.begin() as db:
         source = await sources.claim(db, args.source_id, services.clock.now())
         file = await sources.begin_file(db, args.source_id)
     if source is None or file is None:
         return
     if file.attempts > sources.MOST_ATTEMPTS:
-        await _failed(services, source, NotFetched(reason="Reading it never ended."), file)
+        await failed(services, source, NotFetched(reason="Reading it never ended."), file)
         return
+    pushed = urlsplit(source.url).scheme in {"http", "https"}
     page = Page(
         status=200,
         url=source.url,
         content=file.content,
         content_type="",
-        etag=None,
-        last_modified=None,
+        # What was pushed says nothing of what the address would answer.
+        etag=source.etag if pushed else None,
+        last_modified=source.last_modified if pushed else None,
         pause=None,
     )
-    await _take_in(services, source, page, file)
+    try:
+        feed = await Desk(services).read(page, _given(source, page))
+    except NotAFeed as refusal:
+        await failed(services, source, NotFetched(reason=str(refusal), status=200), file)
+        return
+    await taken(services, source, Taken(page=page, feed=feed, file=file, fetched_at=file.given_at))
 
 
-async def store(db: Db, source: Source, feed: Feed, now: datetime) -> items.Stored:
-    """Store a feed's entries, and give those that answer something their place beneath it."""
-    stored = await items.take_in(db, source.id, feed.entries, now)
-    for answer in stored.answers:
-        await comments.adopt(
-            db,
-            comment_id=answer.id,
-            target_id=answer.target_id,
-            parent_id=answer.parent_id,
-            at=answer.at,
-        )
-    return stored
+async def _first_time(services: Services, desk: Desk, source: Source) -> None:
+    """Find out what there is at an address that was added as it was pasted."""
+    given = Given(url=source.url, category=source.category, language=source.language)
+    match await look(desk, source.url, given, patience=_PATIENCE_SECONDS):
+        case Found() as found:
+            await _store(services, desk, source, found)
+        case NotFetched() as answer:
+            await failed(services, source, answer)
+        case NoTurnYet() as answer:
+            await put_off(services, source, answer)
 
 
-async def _take_in(
-    services: Services, source: Source, page: Page, file: File | None = None
-) -> None:
-    given = Given(
+async def _again(services: Services, desk: Desk, source: Source) -> None:
+    # The validators of a feed that failed to be read would hide it until it changes.
+    known = source.error_count == 0
+    ask = Ask(
+        url=source.url,
+        etag=source.etag if known else None,
+        last_modified=source.last_modified if known else None,
+        patience=_PATIENCE_SECONDS,
+    )
+    answer = await (desk.ask_page(ask) if source.kind == "page" else desk.ask(ask))
+    match answer:
+        case NotFetched():
+            await failed(services, source, answer)
+        case NoTurnYet():
+            await put_off(services, source, answer)
+        case NotModified():
+            await unchanged(services, source, answer)
+        case Page():
+            try:
+                feed = await desk.read(answer, _given(source, answer))
+            except NotAFeed as refusal:
+                reason = NotFetched(
+                    reason=str(refusal), status=answer.status, seconds=answer.seconds
+                )
+                await failed(services, source, reason)
+                return
+            await _store(services, desk, source, Found(url=source.url, page=answer, feed=feed))
+
+
+async def _store(services: Services, desk: Desk, source: Source, found: Found) -> None:
+    fetched_at, feed, unfinished = services.clock.now(), found.feed, False
+    if feed.kind == "sitemap":
+        site = await sites.whole(services, desk, source, feed)
+        feed, unfinished = site.feed, site.unfinished
+    await taken(
+        services,
+        source,
+        Taken(
+            page=found.page,
+            feed=feed,
+            fetched_at=fetched_at,
+            found_at=None if found.url == source.url else found.url,
+            unfinished=unfinished,
+        ),
+    )
+
+
+def _given(source: Source, page: Page) -> Given:
+    return Given(
         url=page.url,
         content_type=page.content_type,
         category=source.category,
         language=source.language,
+        wanted="feed" if source.kind == "auto" else source.kind,
     )
-    try:
-        feed = await asyncio.to_thread(read, page.content, given, services.clock.now())
-    except NotAFeed as refusal:
-        await _failed(services, source, NotFetched(reason=str(refusal), status=page.status), file)
-        return
-    now = services.clock.now()
-    async with services.write() as db:
-        stored = await store(db, source, feed, now)
-        weekly = await items.count_since(db, source.id, now - _WEEK)
-        outcome = Fetched(
-            about=About(
-                title=feed.title,
-                site_url=feed.site_url,
-                language=feed.language,
-                licence=feed.licence,
-            ),
-            status=page.status,
-            etag=page.etag,
-            last_modified=page.last_modified,
-            new_items=len(stored.new),
-            next_check_at=sources.next_check(
-                now, weekly=weekly, asked=_longer(page.pause, feed.pause)
-            ),
-        )
-        await sources.succeeded(db, source, outcome, now)
-        if file is not None:
-            await sources.drop_file(db, source.id, file)
-    _log.info(
-        "source_refreshed",
-        source_id=str(source.id),
-        new=len(stored.new),
-        edited=len(stored.edited),
-        empty=feed.empty,
-    )
-
-
-async def _unchanged(db: Db, source: Source, answer: NotModified, now: datetime) -> None:
-    weekly = await items.count_since(db, source.id, now - _WEEK)
-    outcome = Fetched(
-        about=_UNTOLD,
-        status=answer.status,
-        etag=source.etag,
-        last_modified=source.last_modified,
-        new_items=0,
-        next_check_at=sources.next_check(now, weekly=weekly, asked=answer.pause),
-    )
-    await sources.succeeded(db, source, outcome, now)
-
-
-async def _failed(
-    services: Services, source: Source, answer: NotFetched, file: File | None = None
-) -> None:
-    when = sources.after_error(
-        services.clock.now(), errors=source.error_count + 1, asked=answer.pause
-    )
-    outcome = Failed(reason=answer.reason, status=answer.status, next_check_at=when)
-    async with services.write() as db:
-        await sources.failed(db, source, outcome)
-        if file is not None:
-            await sources.drop_file(db, source.id, file)
-    _log.warning("source_failed", source_id=str(source.id), reason=answer.reason)
-
-
-def _longer(first: timedelta | None, second: timedelta | None) -> timedelta | None:
-    return max((each for each in (first, second) if each is not None), default=None)
-
-
-@cache
-def _fetcher(private: bool, public_url: str | None) -> Fetcher:  # noqa: FBT001 - a cache's key
-    return Fetcher(private=private, public_url=public_url)

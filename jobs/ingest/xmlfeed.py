@@ -8,7 +8,11 @@ from typing import Any
 
 import feedparser
 
-from jobs.ingest.feed import NotAFeed, RawEntry, RawFeed
+from jobs.ingest import depth, enclosures
+from jobs.ingest.feed import Document, NotAFeed, RawEntry, RawFeed
+from server.sources import SourceKind
+
+KIND: SourceKind = "feed"
 
 # The newest entries of a feed that lists more than this are taken, the others left out.
 MAX_ENTRIES = 500
@@ -23,41 +27,48 @@ _BREAKAGES = (
     TypeError,
     ValueError,
 )
+_FOLLOWED = re.compile(r"(?:https?:)?//", re.IGNORECASE)
 _HTML_TYPES = {"text/html", "application/xhtml+xml"}
-_PAGE = re.compile(rb"<\s*(?:!doctype\s+html|html)\b", re.IGNORECASE)
-# Both are bounded, so that no page can make them look for long.
-_LINK = re.compile(rb"<link\b[^<>]{0,600}>", re.IGNORECASE)
-_FEED_TYPE = re.compile(rb"\btype=[\"']?application/(?:rss|atom)\+xml", re.IGNORECASE)
-_HREF = re.compile(rb"\bhref=[\"']?([^\"'\s>]{1,300})", re.IGNORECASE)
 
 
-def read(content: bytes, *, content_type: str, base: str) -> RawFeed:
+def looks_like(_document: Document) -> bool:
+    """Whether a document may be of this format: feedparser finds feeds in anything."""
+    return True
+
+
+def read(document: Document) -> RawFeed:
     """Read a feed.
 
     Raises:
         NotAFeed: it is none.
 
     """
+    content = document.content
+    if depth.of(content) > depth.MOST:
+        raise NotAFeed(f"Its elements stand in one another more than {depth.MOST} deep.")
     try:
         # As a stream: feedparser takes bare bytes for the name of a file, and opens it. Without our
         # address: it would make links of GUIDs too; links are made whole by whoever cleans them.
         found = feedparser.parse(
             BytesIO(content),
-            response_headers={"content-type": content_type},
+            response_headers={"content-type": document.content_type},
             sanitize_html=False,
             resolve_relative_uris=False,
         )
     except _BREAKAGES as error:
         raise NotAFeed(f"It could not be read as a feed: {type(error).__name__}.") from error
     if not found.get("version") and not found.get("entries"):
-        raise NotAFeed(_instead(content))
+        raise NotAFeed("It is not a feed." if content.strip() else "It is empty.")
     about = found.get("feed", {})
+    base = document.url
     return RawFeed(
         title=_text(about.get("title")),
         site=_text(about.get("link")),
         language=_text(about.get("language")),
         licence=_text(about.get("license")) or _text(about.get("rights")),
         pause=_ttl(about.get("ttl")),
+        hub=_related(about, "hub"),
+        topic=_related(about, "self"),
         entries=tuple(_entry(each, about, base) for each in found["entries"][:MAX_ENTRIES]),
     )
 
@@ -84,8 +95,12 @@ def _entry(entry: Any, about: Any, base: str) -> RawEntry:
             for each in entry.get("tags") or ()
             if (term := _text(each.get("term"))) is not None
         ),
-        image=_media(entry, "image"),
-        video=_media(entry, "video"),
+        image=enclosures.picture(entry),
+        video=enclosures.file(entry, "video"),
+        audio=enclosures.file(entry, "audio"),
+        is_video="yt_videoid" in entry,
+        duration_sec=enclosures.seconds(entry),
+        chapters=enclosures.chapters(entry),
         published_at=_date(entry),
         answers_ref=_text(reply.get("ref")),
         answers_link=_text(reply.get("href")),
@@ -95,28 +110,16 @@ def _entry(entry: Any, about: Any, base: str) -> RawEntry:
 
 def _link(entry: Any) -> str | None:
     # FeedBurner puts its own address into the link and the page's own beside it.
-    return _text(entry.get("feedburner_origlink")) or _text(entry.get("link"))
+    link = _text(entry.get("feedburner_origlink")) or _text(entry.get("link"))
+    # A GUID is taken for a link unless it says that it is none; of some it can be seen.
+    named = link is not None and link == entry.get("id") and not _FOLLOWED.match(link)
+    return None if named else link
 
 
 def _author(of: Any) -> str | None:
     # The whole of it: where feedparser parts name from address, it cuts names in two.
     detail = of.get("author_detail") or {}
     return _text(of.get("author")) or _text(detail.get("name"))
-
-
-def _media(entry: Any, kind: str) -> str | None:
-    """Find the address of a picture or a video, in the places where feeds put them."""
-    listed = [*(entry.get("enclosures") or ()), *(entry.get("media_content") or ())]
-    for each in listed:
-        said = f"{each.get('type') or ''} {each.get('medium') or ''}".strip().lower()
-        address = _text(each.get("href")) or _text(each.get("url"))
-        if said.startswith(kind) and address:
-            return address
-    if kind == "video":
-        return None
-    thumbnails = entry.get("media_thumbnail") or ()
-    found = next((address for each in thumbnails if (address := _text(each.get("url")))), None)
-    return found or _text((entry.get("image") or {}).get("href"))
 
 
 def _date(entry: Any) -> datetime | None:
@@ -140,16 +143,9 @@ def _text(given: Any) -> str | None:
     return given if isinstance(given, str) and given.strip() else None
 
 
-def _instead(content: bytes) -> str:
-    if not content.strip():
-        return "It is empty."
-    if not _PAGE.search(content[:4096]):
-        return "It is not a feed."
-    links = (found[0] for found in _LINK.finditer(content[:200_000]))
-    alternate = next((each for each in links if _FEED_TYPE.search(each)), b"")
-    href = _HREF.search(alternate)
-    hint = f" The page names its feed: {href[1].decode('utf-8', 'replace')}" if href else ""
-    return f"It is a web page, not a feed.{hint}"
+def _related(about: Any, relation: str) -> str | None:
+    listed = about.get("links") or ()
+    return next((_text(each.get("href")) for each in listed if each.get("rel") == relation), None)
 
 
 def _attributes(given: Any) -> Any:

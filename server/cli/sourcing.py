@@ -5,11 +5,12 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from server import sources
+from server import items, sources
 from server.cli.acting import OPERATOR
+from server.items import Health
 from server.kernel.database import Db
 from server.kernel.services import Services
-from server.sources import NewSource, Source, Unreadable
+from server.sources import NewSource, Preview, Source, Unreadable
 
 _WAIT_SECONDS = 20.0
 _LOOK_SECONDS = 0.25
@@ -68,6 +69,31 @@ async def every(services: Services) -> list[Source]:
     """Read all sources, the latest first."""
     async with services.database.read() as db:
         return await _pages(db)
+
+
+async def preview(services: Services, url: str) -> Preview:
+    """Have a worker look at an address, and wait for what it finds."""
+    async with services.write() as db:
+        preview_id = await sources.ask_preview(db, OPERATOR, url)
+    for _ in range(int(_WAIT_SECONDS / _LOOK_SECONDS)):
+        async with services.database.read() as db:
+            found = await sources.preview(db, OPERATOR, preview_id)
+        if found is not None:
+            return found
+        await asyncio.sleep(_LOOK_SECONDS)
+    return Preview(url=url, error="No worker has looked in time; is one running?")
+
+
+async def health(services: Services, source_id: UUID) -> Health:
+    """Read how a source fares."""
+    async with services.database.read() as db:
+        return await items.health_of(db, OPERATOR, source_id, services.clock.now())
+
+
+async def as_opml(services: Services) -> bytes:
+    """Write all sources as a list of feeds."""
+    async with services.database.read() as db:
+        return sources.write_opml(await sources.every(db, OPERATOR))
 
 
 async def refresh(services: Services, source_id: UUID | None) -> int:

@@ -14,6 +14,7 @@ from realtime import Broadcast, Hub
 from server import engagement
 from server.comments import actions
 from server.comments.model import Comment, CommentPage, CommentsNow, Draft, PageQuery, Wanted
+from server.display import Item
 from server.engagement import COUNTERS_EVENT, COUNTERS_TOPIC, ItemCounts
 from server.kernel.channel import On, TypedChannel
 from server.kernel.problems import uuid_from
@@ -30,6 +31,12 @@ class RetractPush(Struct, frozen=True):
     """Items that are gone."""
 
     ids: list[UUID]
+
+
+class EditedPush(Struct, frozen=True):
+    """The item reads otherwise now."""
+
+    items: list[Item]
 
 
 class OpenItems:
@@ -141,5 +148,6 @@ class ItemChannel(TypedChannel):
     pushes: ClassVar[Mapping[str, Any]] = {
         "comment": Comment,
         "counters": CountersPush,
+        "edited": EditedPush,
         "retract": RetractPush,
     }

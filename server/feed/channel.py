@@ -21,6 +21,7 @@ from server.feed.model import (
     NEWS_MOST,
     CardReady,
     Counters,
+    Edited,
     FeedName,
     Fresh,
     Ids,
@@ -261,6 +262,7 @@ class NewsChannel(FeedChannel):
         "slide": SlidePush,
         "counters": Counters,
         "fresh": Fresh,
+        "edited": Edited,
         "retract": Retract,
         "reset": Reset,
     }
@@ -313,6 +315,7 @@ class ForYouChannel(FeedChannel):
         "media": CardReady,
         "counters": Counters,
         "fresh": Fresh,
+        "edited": Edited,
         "retract": Retract,
         "reset": Reset,
     }

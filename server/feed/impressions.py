@@ -9,6 +9,7 @@ from uuid import UUID
 from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
+from server import items
 from server.feed import store
 from server.feed.cursor import Cursor
 from server.feed.store import Impression
@@ -65,6 +66,7 @@ class Impressions:
             ]
             async with self._services.database.begin() as db:
                 await store.note(db, batch)
+                await items.shown(db, {each.item for each in batch}, self._services.clock.now())
             written.inc(len(batch))
             for each in batch:
                 self._waiting.pop((each.session, each.item), None)

@@ -16,6 +16,8 @@ FORYOU_LIMIT = 20
 FORYOU_MOST = 50
 WATCHED_MOST = 50
 LEADING_MOST = 10
+# An item with its words is a few kilobytes: so many of them are one frame.
+EDITED_AT_ONCE = 10
 
 Ids: TypeAlias = Annotated[list[UUID], Meta(max_length=WATCHED_MOST)]
 
@@ -129,6 +131,12 @@ class Retract(Struct, frozen=True):
     """These items must be gone from the screen."""
 
     ids: list[UUID]
+
+
+class Edited(Struct, frozen=True):
+    """These items read otherwise now; what they are and what was done to them stays."""
+
+    items: list[Item]
 
 
 class Reset(Struct, frozen=True):

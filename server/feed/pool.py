@@ -13,8 +13,8 @@ from server.kernel.ids import floor_of
 from server.kernel.services import Services
 from server.ranking import Candidate, Pool, pool_of
 
-FEATURED_KINDS = ("ARTICLE", "VIDEO")
-NEWEST = {"ARTICLE": 700, "VIDEO": 300, "TWEET": 200, "COMMENT": 200}
+FEATURED_KINDS = ("ARTICLE", "VIDEO", "AUDIO")
+NEWEST = {"ARTICLE": 700, "VIDEO": 300, "AUDIO": 200, "TWEET": 200, "COMMENT": 200}
 # An id's time is when Lumen first saw the item: older partitions are not even looked into.
 WINDOW = timedelta(days=45)
 FRESH_SECONDS = 5.0

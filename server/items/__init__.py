@@ -4,6 +4,7 @@ from server.items.actions import (
     aimed_at,
     by_ids,
     count_since,
+    forget,
     hide_of,
     listed,
     missing_embeddings,
@@ -16,10 +17,14 @@ from server.items.actions import (
     save_embeddings,
     set_author,
     show_of,
-    take_in,
+    shown,
+    stories_of,
     texts_to_embed,
+    told,
     write,
 )
+from server.items.health import Health, health_of
+from server.items.intake import take_in, unknown
 from server.items.model import (
     EMBEDDING_MODEL,
     MAX_BODY_HTML,
@@ -27,8 +32,10 @@ from server.items.model import (
     MAX_TITLE,
     Answer,
     Answers,
+    Chapter,
     Embedding,
     Entry,
+    Given,
     Kind,
     Listed,
     Near,
@@ -38,46 +45,85 @@ from server.items.model import (
     TextToEmbed,
     Words,
 )
-from server.items.tasks import EMBED, EmbedItems, embed_jobs
+from server.items.pictures import Kept, Wanted
+from server.items.pictures import claim as claim_picture
+from server.items.pictures import due as pictures_due
+from server.items.pictures import fail as fail_picture
+from server.items.pictures import keep as keep_picture
+from server.items.pictures import known as known_picture
+from server.items.pictures import put_off as put_off_picture
+from server.items.stages import Passed
+from server.items.stories import Story, same_story
+from server.items.tasks import (
+    EMBED,
+    KEEP_PICTURE,
+    EmbedItems,
+    KeepPicture,
+    embed_jobs,
+    picture_id,
+)
 from server.items.vectors import cosines
 
 __all__ = [
     "EMBED",
     "EMBEDDING_MODEL",
+    "KEEP_PICTURE",
     "MAX_BODY_HTML",
     "MAX_BODY_TEXT",
     "MAX_TITLE",
     "Answer",
     "Answers",
+    "Chapter",
     "EmbedItems",
     "Embedding",
     "Entry",
+    "Given",
+    "Health",
+    "KeepPicture",
+    "Kept",
     "Kind",
     "Listed",
     "Near",
     "NewItem",
+    "Passed",
     "Stored",
     "StoredItem",
+    "Story",
     "TextToEmbed",
+    "Wanted",
     "Words",
     "aimed_at",
     "by_ids",
+    "claim_picture",
     "cosines",
     "count_since",
     "embed_jobs",
+    "fail_picture",
+    "forget",
+    "health_of",
     "hide_of",
+    "keep_picture",
+    "known_picture",
     "listed",
     "missing_embeddings",
     "near",
     "of_sources",
+    "picture_id",
+    "pictures_due",
+    "put_off_picture",
     "remove",
     "restore",
     "retract",
     "rewrite",
+    "same_story",
     "save_embeddings",
     "set_author",
     "show_of",
+    "shown",
+    "stories_of",
     "take_in",
     "texts_to_embed",
+    "told",
+    "unknown",
     "write",
 ]

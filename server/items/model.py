@@ -22,6 +22,14 @@ MAX_TITLE = 300
 EVENT_IDS = 100
 
 
+class Chapter(Struct, frozen=True):
+    """Where in a recording something begins."""
+
+    start_sec: float
+    title: str
+    url: str | None = None
+
+
 class Entry(Struct, frozen=True, kw_only=True):
     """One thing as its source tells it, cleaned, with what makes it recognisable."""
 
@@ -38,6 +46,9 @@ class Entry(Struct, frozen=True, kw_only=True):
     url: str | None = None
     image_url: str | None = None
     video_url: str | None = None
+    audio_url: str | None = None
+    duration_sec: float | None = None
+    chapters: tuple[Chapter, ...] = ()
     author_name: str | None = None
     category: str | None = None
     language: str | None = None
@@ -45,6 +56,8 @@ class Entry(Struct, frozen=True, kw_only=True):
     published_at: datetime
     # Of a comment: the digests of what it answers, as a GUID and as a link.
     answers: "Answers | None" = None
+    # Only that it is there: its page is to be read before it is stored.
+    partial: bool = False
 
 
 class Answers(Struct, frozen=True):
@@ -62,6 +75,15 @@ class Answer(Struct, frozen=True):
     # The comment that it answers, unless it answers the target itself.
     parent_id: UUID | None
     at: datetime
+
+
+class Given(Struct, frozen=True, kw_only=True):
+    """What is known of entries as they come in, besides themselves."""
+
+    # When the answer that holds them came; None when it is no measure of how fresh they are.
+    fetched_at: datetime | None = None
+    # What the source says may be done with what it publishes.
+    licence: str | None = None
 
 
 class Stored(Struct, frozen=True):
@@ -119,6 +141,11 @@ class StoredItem(Struct, frozen=True, kw_only=True):
     first_seen_at: datetime
     sort_at: datetime
     edited_at: datetime | None
+    audio_url: str | None = None
+    duration_sec: float | None = None
+    chapters: list[Chapter] | None = None
+    # Where its picture is kept; the source's own address is in `image_url`.
+    image_key: str | None = None
 
 
 class Listed(Struct, frozen=True, kw_only=True):

@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import (
+    REAL,
     CheckConstraint,
     Column,
     Computed,
@@ -14,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     LargeBinary,
+    RowMapping,
     Table,
     Text,
     any_,
@@ -24,10 +27,10 @@ from sqlalchemy import (
     text,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
-from server.items.model import KINDS, Entry, Listed, NewItem, StoredItem, Words
+from server.items.model import KINDS, Chapter, Entry, Listed, NewItem, StoredItem, Words
 from server.kernel.database import Db, metadata
 from server.kernel.ids import floor_of
 
@@ -67,6 +70,12 @@ items = Table(
         nullable=False,
     ),
     Column("edited_at", DateTime(timezone=True)),
+    # What a podcast brings; a film's address is `video_url`.
+    Column("audio_url", Text),
+    Column("duration_sec", REAL),
+    Column("chapters", JSONB),
+    # Where the picture is kept, once it is.
+    Column("image_key", Text),
     CheckConstraint(f"kind in ({', '.join(repr(kind) for kind in KINDS)})", name="kind"),
     CheckConstraint("state in ('live', 'retracted')", name="state"),
     Index(
@@ -136,6 +145,8 @@ _EDITABLE = (
     "url",
     "image_url",
     "video_url",
+    "audio_url",
+    "duration_sec",
     "author_name",
     "category",
     "tags",
@@ -226,7 +237,14 @@ async def delete(db: Db, ids: Collection[UUID]) -> None:
 async def by_ids(db: Db, ids: Collection[UUID]) -> dict[UUID, StoredItem]:
     """Read items, live or not."""
     rows = await db.execute(select(*_KEPT).where(items.c.id == any_of(ids)))
-    return {row["id"]: StoredItem(**row) for row in rows.mappings()}
+    return {row["id"]: _stored(row) for row in rows.mappings()}
+
+
+def _stored(row: RowMapping) -> StoredItem:
+    values = dict(row)
+    if values["chapters"]:
+        values["chapters"] = msgspec.convert(values["chapters"], list[Chapter])
+    return StoredItem(**values)
 
 
 async def of_sources(db: Db, source_ids: Collection[UUID]) -> list[UUID]:
@@ -320,6 +338,9 @@ def row_of(
         "url": entry.url,
         "image_url": entry.image_url,
         "video_url": entry.video_url,
+        "audio_url": entry.audio_url,
+        "duration_sec": entry.duration_sec,
+        "chapters": msgspec.to_builtins(entry.chapters) or None,
         "tags": list(entry.tags),
         "story_id": story,
         "target_id": target,

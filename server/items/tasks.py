@@ -17,6 +17,13 @@ class EmbedItems(Struct, frozen=True):
     ids: list[UUID]
 
 
+class KeepPicture(Struct, frozen=True):
+    """Of which item the picture is fetched."""
+
+    item_id: UUID
+
+
+KEEP_PICTURE = Task("items.keep_picture", "ingest", KeepPicture, timeout_seconds=120)
 EMBED = Task("items.embed", "embed", EmbedItems, timeout_seconds=120, at_front=True)
 
 
@@ -26,3 +33,8 @@ def embed_jobs(ids: Sequence[UUID]) -> Iterator[tuple[str, EmbedItems]]:
         part = list(ids[start : start + EMBED_BATCH])
         name = hashlib.sha256(b"".join(each.bytes for each in part)).hexdigest()[:24]
         yield f"embed-{name}", EmbedItems(part)
+
+
+def picture_id(item_id: UUID) -> str:
+    """Name the job that fetches an item's picture."""
+    return f"picture-{item_id}"

@@ -4,29 +4,38 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import msgspec
+
 from server.kernel import outbox
 from server.kernel.database import Db
 from server.kernel.ids import new_id
 from server.kernel.problems import NotAllowed, NotFound
 from server.kernel.viewer import Viewer
-from server.sources import store
-from server.sources.events import FileGiven, SourceDue
+from server.sources import files, history, store
+from server.sources.events import FileGiven, PreviewAsked, SourceDue
 from server.sources.model import (
-    Failed,
-    Fetched,
+    Fetch,
     File,
     NewSource,
+    Preview,
     Source,
     SourceExists,
     check_url,
+    host_of,
 )
 
-# A refresh that was not heard of for so long is taken to be lost, and the source is due again.
-CLAIM = timedelta(minutes=3)
 # A file's first job has so long before a sweep makes another: queued is not lost.
 PATIENCE = timedelta(seconds=20)
 # A file that ends its worker so often is not tried again.
 MOST_ATTEMPTS = 5
+# Of one host, at once: a second one waits while the first is asked, the others stay where they are.
+OF_A_HOST = 2
+HISTORY = 20
+AT_ONCE = 500
+MOST_EXPORTED = 50_000
+FETCHES_KEPT = timedelta(days=14)
+PREVIEWS_KEPT = timedelta(hours=1)
+FORGOTTEN_AT_ONCE = 5000
 
 
 async def add(db: Db, viewer: Viewer, new: NewSource, now: datetime) -> Source:
@@ -98,7 +107,7 @@ async def add_file(db: Db, viewer: Viewer, url: str, new: NewSource, content: by
 
     """
     source = await add_unasked(db, viewer, url, new)
-    await store.give(db, source.id, content)
+    await files.give(db, source.id, content)
     await outbox.emit(db, FileGiven(source.id), key=source.id)
     return source
 
@@ -126,6 +135,23 @@ async def page(db: Db, viewer: Viewer, after: UUID | None = None, limit: int = 5
     """
     _only_admins(viewer)
     return await store.page(db, after, limit)
+
+
+async def every(db: Db, viewer: Viewer) -> list[Source]:
+    """Read all sources that are asked, as many as one list may hold, the latest first.
+
+    Raises:
+        NotAllowed: the viewer is no admin.
+
+    """
+    _only_admins(viewer)
+    found: list[Source] = []
+    while len(found) < MOST_EXPORTED:
+        page = await store.page(db, found[-1].id if found else None, AT_ONCE)
+        found += page
+        if len(page) < AT_ONCE:
+            break
+    return [each for each in found if each.url.startswith(("http://", "https://"))]
 
 
 async def discard(db: Db, viewer: Viewer, ids: Collection[UUID]) -> int:
@@ -156,37 +182,94 @@ async def demo_ids(db: Db) -> list[UUID]:
 
 async def due(db: Db, now: datetime, limit: int = 200) -> list[UUID]:
     """Read which sources want to be asked, for the sweep."""
-    return await store.due(db, now, limit)
+    return await store.due(db, now, limit, OF_A_HOST)
 
 
 async def untaken(db: Db, now: datetime, limit: int = 200) -> list[UUID]:
     """Read which sources have a file whose job was lost, for the sweep."""
-    return await store.untaken(db, now - PATIENCE, limit)
+    return await files.untaken(db, now - PATIENCE, limit)
 
 
 async def begin_file(db: Db, source_id: UUID) -> File | None:
     """Begin to take a source's file in; None when that was done."""
-    return await store.begin_file(db, source_id)
+    return await files.begin_file(db, source_id)
 
 
 async def drop_file(db: Db, source_id: UUID, file: File) -> None:
     """Forget a file whose items are stored, or that cannot be read."""
-    await store.drop_file(db, source_id, file)
+    await files.drop_file(db, source_id, file)
 
 
-async def claim(db: Db, source_id: UUID, now: datetime) -> Source | None:
-    """Begin a refresh; what it finds is taken only while no later one has begun."""
-    return await store.claim(db, source_id, now, now + CLAIM)
+async def one(db: Db, viewer: Viewer, source_id: UUID) -> Source:
+    """Read a source.
+
+    Raises:
+        NotAllowed: the viewer is no admin.
+        NotFound: there is no such source.
+
+    """
+    _only_admins(viewer)
+    found = (await store.by_ids(db, [source_id])).get(source_id)
+    if found is None:
+        raise NotFound("There is no such source.")
+    return found
 
 
-async def succeeded(db: Db, source: Source, outcome: Fetched, now: datetime) -> bool:
-    """Write down a refresh that went well."""
-    return await store.record_success(db, source, outcome, now)
+async def fetches(db: Db, viewer: Viewer, source_id: UUID) -> list[Fetch]:
+    """Read how the last fetches of a source went, the latest first.
+
+    Raises:
+        NotAllowed: the viewer is no admin.
+
+    """
+    _only_admins(viewer)
+    return await history.latest(db, source_id, HISTORY)
 
 
-async def failed(db: Db, source: Source, outcome: Failed) -> bool:
-    """Write down a refresh that failed."""
-    return await store.record_failure(db, source, outcome)
+async def forget(db: Db, now: datetime) -> bool:
+    """Remove what is kept for a while only; says whether there may be more."""
+    return await history.forget(db, now - FETCHES_KEPT, now - PREVIEWS_KEPT, FORGOTTEN_AT_ONCE)
+
+
+async def ask_preview(db: Db, viewer: Viewer, url: str) -> UUID:
+    """Have a worker look at an address; `preview` has what it found.
+
+    Raises:
+        NotAllowed: the viewer is no admin.
+        Malformed: the address cannot be fetched.
+
+    """
+    _only_admins(viewer)
+    preview_id = new_id()
+    await history.ask_preview(db, preview_id, check_url(url))
+    await outbox.emit(db, PreviewAsked(preview_id), key=preview_id)
+    return preview_id
+
+
+async def preview(db: Db, viewer: Viewer, preview_id: UUID) -> Preview | None:
+    """Read what an address would bring; None while nobody has looked.
+
+    Raises:
+        NotAllowed: the viewer is no admin.
+        NotFound: nobody asked, or it was asked long ago.
+
+    """
+    _only_admins(viewer)
+    found = await history.preview(db, preview_id)
+    if found is None:
+        raise NotFound("There is no such preview.")
+    return None if found[1] is None else msgspec.convert(found[1], Preview)
+
+
+async def previewed(db: Db, preview_id: UUID) -> str | None:
+    """Read which address is to be looked at, for the job; None when that was done."""
+    found = await history.preview(db, preview_id)
+    return found[0] if found is not None and found[1] is None else None
+
+
+async def answer_preview(db: Db, preview_id: UUID, found: Preview) -> None:
+    """Write down what was found at an address."""
+    await history.answer_preview(db, preview_id, msgspec.to_builtins(found))
 
 
 async def _insert(db: Db, url: str, new: NewSource, now: datetime) -> Source | None:
@@ -197,6 +280,8 @@ async def _insert(db: Db, url: str, new: NewSource, now: datetime) -> Source | N
         "category": new.category,
         "language": new.language,
         "next_check_at": now,
+        "host": host_of(url),
+        "kind": new.kind,
     }
     return await store.insert(db, new_id(), values)
 

@@ -18,3 +18,18 @@ class SourceDue(Event, frozen=True):
 
     topic: ClassVar[str] = "source.due"
     id: UUID
+
+
+class SourceRetired(Event, frozen=True):
+    """A source is asked no more: its host says that it is gone, or it became another one."""
+
+    topic: ClassVar[str] = "source.retired"
+    id: UUID
+    notice: str
+
+
+class PreviewAsked(Event, frozen=True):
+    """Somebody wants to see what an address would bring."""
+
+    topic: ClassVar[str] = "source.preview_asked"
+    id: UUID

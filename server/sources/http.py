@@ -1,18 +1,32 @@
 """The endpoints with which an admin looks after sources."""
 
+import asyncio
 import hashlib
 from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
 from msgspec import Meta, Struct
+from starlette.responses import Response
 
 from server.kernel.endpoint import Call, Nothing, Operation
 from server.kernel.problems import Malformed, NotAllowed, NotFound, SignInFirst, uuid_from
+from server.kernel.services import Services
+from server.kernel.viewer import Viewer
 from server.sources import actions, opml
-from server.sources.model import MAX_URL, NewSource, Source, SourceExists, Text
+from server.sources.model import (
+    MAX_URL,
+    NewSource,
+    Preview,
+    Source,
+    SourceExists,
+    SourceKind,
+    Text,
+)
 
 MOST_OF_A_LIST = 500
+PREVIEW_SECONDS = 15.0
+LOOK_SECONDS = 0.2
 _OTHERS = 2
 
 
@@ -27,6 +41,9 @@ class SourceShown(Struct, frozen=True):
     enabled: bool
     demo: bool
     item_count: int
+    kind: SourceKind
+    retired_at: datetime | None
+    notice: str | None
     next_check_at: datetime
     last_success_at: datetime | None
     last_status: int | None
@@ -46,6 +63,20 @@ class SourcePage(Struct, frozen=True):
     cursor: str | None
     next_cursor: str | None
     has_more: bool
+
+
+class PreviewAsked(Struct, frozen=True):
+    """A look at an address: what was found, or nothing while a worker still looks."""
+
+    id: UUID
+    pending: bool
+    preview: Preview | None
+
+
+class Address(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be looked at."""
+
+    url: Annotated[str, Meta(min_length=1, max_length=MAX_URL)]
 
 
 class PageQuery(Struct, frozen=True):
@@ -75,6 +106,8 @@ class AddSources(Struct, frozen=True, forbid_unknown_fields=True):
     title: Text | None = None
     category: Text | None = None
     language: Annotated[str, Meta(max_length=20)] | None = None
+    # What it is, where that is known; found out otherwise.
+    kind: SourceKind = "auto"
 
 
 class SourceAdded(SourceShown, frozen=True, tag_field="added", tag="source"):
@@ -102,7 +135,13 @@ async def add_sources(call: Call[AddSources, Nothing]) -> SourceAdded | ListAdde
     # The same feed given twice is one source.
     digest = hashlib.sha256((body.content or "").encode()).hexdigest()
     address = body.url or f"urn:sha256:{digest}"
-    new = NewSource(url=address, title=body.title, category=body.category, language=body.language)
+    new = NewSource(
+        url=address,
+        title=body.title,
+        category=body.category,
+        language=body.language,
+        kind=body.kind,
+    )
     async with call.services.write() as db:
         if body.content is not None:
             content = body.content.encode()
@@ -130,7 +169,71 @@ async def refresh_source(call: Call[Nothing, Nothing]) -> None:
         await actions.refresh(db, call.viewer, call.id(), call.services.clock.now())
 
 
+async def preview_source(call: Call[Address, Nothing]) -> PreviewAsked:
+    """Show what an address would bring, without keeping anything; a worker looks.
+
+    Where that takes longer than a while, the answer is `pending` and can be asked for again.
+    """
+    async with call.services.write() as db:
+        preview_id = await actions.ask_preview(db, call.viewer, call.body.url)
+    found = await waited_for(call.services, call.viewer, preview_id)
+    return PreviewAsked(preview_id, found is None, found)
+
+
+async def read_preview(call: Call[Nothing, Nothing]) -> PreviewAsked:
+    """Give what a worker found at an address."""
+    async with call.services.database.read() as db:
+        found = await actions.preview(db, call.viewer, call.id())
+    return PreviewAsked(call.id(), found is None, found)
+
+
+async def waited_for(services: Services, viewer: Viewer, preview_id: UUID) -> Preview | None:
+    """Wait a while for what a worker finds at an address."""
+    for _ in range(int(PREVIEW_SECONDS / LOOK_SECONDS)):
+        async with services.database.read() as db:
+            found = await actions.preview(db, viewer, preview_id)
+        if found is not None:
+            return found
+        await asyncio.sleep(LOOK_SECONDS)
+    return None
+
+
+async def export_opml(call: Call[Nothing, Nothing]) -> Response:
+    """Give all sources as an OPML document, for any feed reader."""
+    async with call.services.database.read() as db:
+        found = await actions.every(db, call.viewer)
+    head = {"content-disposition": 'attachment; filename="lumen.opml"', "cache-control": "no-store"}
+    return Response(opml.write(found), media_type="text/x-opml", headers=head)
+
+
 operations = [
+    Operation(
+        method="POST",
+        path="/sources/preview",
+        handler=preview_source,
+        access="admin",
+        body=Address,
+        returns=PreviewAsked,
+        problems=(Malformed, SignInFirst, NotAllowed),
+        tag="sources",
+    ),
+    Operation(
+        method="GET",
+        path="/sources/preview/{id}",
+        handler=read_preview,
+        access="admin",
+        returns=PreviewAsked,
+        problems=(Malformed, SignInFirst, NotAllowed, NotFound),
+        tag="sources",
+    ),
+    Operation(
+        method="GET",
+        path="/sources/opml",
+        handler=export_opml,
+        access="admin",
+        problems=(SignInFirst, NotAllowed),
+        tag="sources",
+    ),
     Operation(
         method="GET",
         path="/sources",

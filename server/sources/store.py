@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    REAL,
     Boolean,
     CheckConstraint,
     Column,
@@ -22,12 +23,12 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from server.kernel.database import Db, metadata
-from server.sources.model import Failed, Fetched, File, Source
+from server.sources.model import Failed, Fetched, Source, host_of
 
 sources = Table(
     "sources",
@@ -52,8 +53,20 @@ sources = Table(
     Column("error_count", Integer, nullable=False, server_default="0"),
     Column("item_count", Integer, nullable=False, server_default="0"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    # By which politeness is counted.
+    Column("host", Text, nullable=False, server_default=""),
+    Column("kind", Text, nullable=False, server_default="auto"),
+    # What came with the first answer was not new when it came, and counts for no freshness.
+    Column("first_success_at", DateTime(timezone=True)),
+    Column("moved_to", Text),
+    Column("moved_count", Integer, nullable=False, server_default="0"),
+    Column("retired_at", DateTime(timezone=True)),
+    Column("notice", Text),
+    Column("weekly", Integer, nullable=False, server_default="0"),
     CheckConstraint("error_count >= 0", name="error_count"),
+    CheckConstraint("kind in ('auto', 'feed', 'sitemap', 'page')", name="kind"),
     Index("ix_sources_due", "next_check_at", postgresql_where=text("enabled")),
+    Index("ix_sources_host", "host", "next_check_at", postgresql_where=text("enabled")),
     schema="content",
 )
 
@@ -71,6 +84,66 @@ source_files = Table(
     Column("content", LargeBinary, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("given_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    schema="content",
+)
+
+
+source_fetches = Table(
+    "source_fetches",
+    metadata,
+    Column("id", PG_UUID, primary_key=True),
+    Column(
+        "source_id", PG_UUID, ForeignKey("content.sources.id", ondelete="CASCADE"), nullable=False
+    ),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("outcome", Text, nullable=False),
+    Column("status", Integer),
+    Column("reason", Text),
+    Column("seconds", REAL, nullable=False, server_default="0"),
+    Column("bytes", Integer, nullable=False, server_default="0"),
+    Column("new_items", Integer, nullable=False, server_default="0"),
+    Column("edited_items", Integer, nullable=False, server_default="0"),
+    CheckConstraint(
+        "outcome in ('taken', 'unchanged', 'failed', 'pushed', 'retired')", name="outcome"
+    ),
+    Index("ix_source_fetches_source", "source_id", text("id desc")),
+    schema="content",
+)
+
+# What an address would bring, for who asked; kept for an hour.
+source_previews = Table(
+    "source_previews",
+    metadata,
+    Column("id", PG_UUID, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("asked_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("result", JSONB),
+    schema="content",
+)
+
+# With the hubs of sources that have one (W3C WebSub).
+source_subscriptions = Table(
+    "source_subscriptions",
+    metadata,
+    Column(
+        "source_id",
+        PG_UUID,
+        ForeignKey("content.sources.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("hub", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    # The hub signs with it what it sends.
+    Column("secret", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="wanted"),
+    # When the hub is asked, or asked again; null when it is not.
+    Column("ask_at", DateTime(timezone=True), server_default=func.now()),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("pushed_at", DateTime(timezone=True)),
+    Column("error", Text),
+    CheckConstraint("state in ('wanted', 'active', 'denied')", name="state"),
+    Index("ix_source_subscriptions_ask", "ask_at"),
     schema="content",
 )
 
@@ -113,23 +186,34 @@ async def demo_ids(db: Db) -> list[UUID]:
     return list((await db.execute(select(sources.c.id).where(sources.c.demo))).scalars())
 
 
-async def due(db: Db, now: datetime, limit: int) -> list[UUID]:
+# Of each host the longest overdue, and not many: the rest would only wait for one another.
+_DUE = text(
+    """
+    select id from (
+      select id, next_check_at,
+        row_number() over (partition by host order by next_check_at) as turn
+      from content.sources
+      where enabled and next_check_at <= :now
+    ) overdue
+    where turn <= :of_a_host
+    order by next_check_at
+    limit :most
+    """
+)
+
+
+async def due(db: Db, now: datetime, limit: int, of_a_host: int) -> list[UUID]:
     """Read the ids of sources whose time has come, the longest overdue first."""
-    statement = (
-        select(sources.c.id)
-        .where(sources.c.enabled, sources.c.next_check_at <= now)
-        .order_by(sources.c.next_check_at)
-        .limit(limit)
-    )
-    return list((await db.execute(statement)).scalars())
+    rows = await db.execute(_DUE, {"now": now, "most": limit, "of_a_host": of_a_host})
+    return list(rows.scalars())
 
 
 async def make_due(db: Db, source_id: UUID, now: datetime) -> bool:
-    """Let a source be asked now; False when there is none that is asked at all."""
+    """Let a source be asked now, one that was retired too; False when none is asked at all."""
     statement = (
         sources.update()
-        .where(sources.c.id == source_id, sources.c.enabled)
-        .values(next_check_at=now)
+        .where(sources.c.id == source_id, sources.c.enabled | sources.c.retired_at.is_not(None))
+        .values(next_check_at=now, enabled=True, retired_at=None, notice=None)
         .returning(sources.c.id)
     )
     return (await db.execute(statement)).first() is not None
@@ -147,6 +231,17 @@ async def claim(db: Db, source_id: UUID, now: datetime, until: datetime) -> Sour
     return None if row is None else Source(**row)
 
 
+async def postpone(db: Db, source: Source, until: datetime) -> bool:
+    """Put a refresh off that had no turn; False when a later one has begun since."""
+    statement = (
+        sources.update()
+        .where(sources.c.id == source.id, sources.c.last_fetch_at == source.last_fetch_at)
+        .values(next_check_at=until)
+        .returning(sources.c.id)
+    )
+    return (await db.execute(statement)).first() is not None
+
+
 async def record_success(db: Db, source: Source, outcome: Fetched, now: datetime) -> bool:
     """Write down a refresh that went well; False when a later one has begun since."""
     about = outcome.about
@@ -162,15 +257,49 @@ async def record_success(db: Db, source: Source, outcome: Fetched, now: datetime
             etag=outcome.etag,
             last_modified=outcome.last_modified,
             last_success_at=now,
+            first_success_at=source.first_success_at or now,
             last_status=outcome.status,
             last_error=None,
             error_count=0,
             item_count=sources.c.item_count + outcome.new_items,
             next_check_at=outcome.next_check_at,
+            weekly=outcome.weekly,
+            kind=outcome.kind or source.kind,
+            moved_to=outcome.moved_to,
+            moved_count=(source.moved_count if source.moved_to == outcome.moved_to else 0)
+            + (outcome.moved_to is not None),
         )
         .returning(sources.c.id)
     )
     return (await db.execute(statement)).first() is not None
+
+
+async def move(db: Db, source: Source, url: str) -> bool:
+    """Give a source its new address; False when that is another source's."""
+    taken = select(sources.c.id).where(sources.c.url == url).exists()
+    statement = (
+        sources.update()
+        .where(sources.c.id == source.id, ~taken)
+        .values(
+            url=url,
+            host=host_of(url),
+            # The old address may have stood in the title's place.
+            title=url if source.title == source.url else sources.c.title,
+            moved_to=None,
+            moved_count=0,
+        )
+        .returning(sources.c.id)
+    )
+    return (await db.execute(statement)).first() is not None
+
+
+async def retire(db: Db, source_id: UUID, notice: str, now: datetime) -> None:
+    """Ask a source no more."""
+    await db.execute(
+        sources.update()
+        .where(sources.c.id == source_id)
+        .values(enabled=False, retired_at=now, notice=notice)
+    )
 
 
 async def record_failure(db: Db, source: Source, outcome: Failed) -> bool:
@@ -187,49 +316,6 @@ async def record_failure(db: Db, source: Source, outcome: Failed) -> bool:
         .returning(sources.c.id)
     )
     return (await db.execute(statement)).first() is not None
-
-
-async def give(db: Db, source_id: UUID, content: bytes) -> None:
-    """Keep a feed that came as a file until it is taken in, in the place of an earlier one."""
-    given = pg_insert(source_files).values(source_id=source_id, content=content)
-    await db.execute(
-        given.on_conflict_do_update(
-            index_elements=["source_id"],
-            set_={"content": given.excluded.content, "attempts": 0, "given_at": func.now()},
-        )
-    )
-
-
-async def begin_file(db: Db, source_id: UUID) -> File | None:
-    """Count an attempt at a file, and read it; None when there is none any more."""
-    begun = (
-        source_files.update()
-        .where(source_files.c.source_id == source_id)
-        .values(attempts=source_files.c.attempts + 1)
-        .returning(source_files.c.content, source_files.c.attempts, source_files.c.given_at)
-    )
-    row = (await db.execute(begun)).one_or_none()
-    return None if row is None else File(*row)
-
-
-async def drop_file(db: Db, source_id: UUID, file: File) -> None:
-    """Forget a file, unless another has come in its place."""
-    await db.execute(
-        source_files.delete().where(
-            source_files.c.source_id == source_id, source_files.c.given_at == file.given_at
-        )
-    )
-
-
-async def untaken(db: Db, before: datetime, limit: int) -> list[UUID]:
-    """Read which sources have waited with a file since before a moment, the oldest first."""
-    statement = (
-        select(source_files.c.source_id)
-        .where(source_files.c.given_at < before)
-        .order_by(source_files.c.given_at)
-        .limit(limit)
-    )
-    return list((await db.execute(statement)).scalars())
 
 
 async def delete(db: Db, ids: Collection[UUID]) -> int:

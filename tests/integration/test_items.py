@@ -82,7 +82,7 @@ async def test_an_edit_changes_the_item_and_wants_a_new_embedding(
     stored = await take_in(database, source, entry("a"))
     async with database.begin() as db:
         await items.save_embeddings(
-            db, MODEL, [items.Embedding(stored.new[0], None, np.ones(384).tolist())]
+            db, MODEL, [items.Embedding(stored.new[0], None, np.ones(384).tolist())], NOW
         )
     edited = await take_in(
         database, source, entry("a", content_digest=digest("new"), title="Corrected")
@@ -108,7 +108,7 @@ async def test_an_embedding_of_the_text_before_an_edit_is_not_kept(
     await take_in(database, source, entry("a", content_digest=digest("new"), title="Corrected"))
     async with database.begin() as db:
         late = items.Embedding(before.id, before.edited_at, np.ones(384).tolist())
-        assert await items.save_embeddings(db, MODEL, [late]) == []
+        assert await items.save_embeddings(db, MODEL, [late], NOW) == []
 
 
 async def test_what_was_retracted_does_not_come_back(
@@ -194,6 +194,7 @@ async def test_what_is_near_comes_nearest_first_for_every_item_asked_for(
                 items.Embedding(item_id, None, vector.tolist())
                 for item_id, vector in zip(stored.new, vectors, strict=True)
             ],
+            NOW,
         )
     async with database.read() as db:
         near = await items.near(

@@ -141,7 +141,7 @@ def test_a_link_without_a_guid_is_found_by_an_answer_to_it() -> None:
         ),
         (
             "<title>Sound</title><enclosure type='audio/mpeg' url='http://a.example/a'/>",
-            "ARTICLE",
+            "AUDIO",
             "Sound",
         ),
     ],
