@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
@@ -23,7 +23,8 @@ from server.kernel.storage_disk import DiskStorage
 from server.kernel.storage_s3 import S3Storage
 from server.settings import Settings, SettingsError, listed, rates_of
 
-REDIS_POOL = 50
+# What runs behind the web server waits for streams, each reader on a connection of its own.
+REDIS_POOL_BEHIND = 50
 REDIS_SECONDS = 2.0
 REDIS_RETRIES = 2
 
@@ -121,6 +122,21 @@ def required_urls(settings: Settings) -> tuple[str, str]:
     return settings.database_url, settings.redis_url
 
 
+def _redis(url: str, most: int) -> Redis:
+    """Give a client whose callers wait for one another's connections, and are not refused."""
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=most,
+        timeout=REDIS_SECONDS,
+        health_check_interval=15,
+        # Who waits for a page would rather hear soon that it cannot be had.
+        socket_timeout=REDIS_SECONDS,
+        socket_connect_timeout=REDIS_SECONDS,
+        retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.2), REDIS_RETRIES),
+    )
+    return Redis.from_pool(pool)
+
+
 @asynccontextmanager
 async def services_of(
     settings: Settings, publisher: Publishes | None = None
@@ -139,15 +155,7 @@ async def services_of(
     services = Services(
         policy=policy_of(settings),
         database=Database(database_url, pool=settings.database_pool),
-        redis=Redis.from_url(
-            redis_url,
-            max_connections=REDIS_POOL,
-            health_check_interval=15,
-            # Who waits for a page would rather hear soon that it cannot be had.
-            socket_timeout=REDIS_SECONDS,
-            socket_connect_timeout=REDIS_SECONDS,
-            retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.2), REDIS_RETRIES),
-        ),
+        redis=_redis(redis_url, settings.redis_pool if pubsub is None else REDIS_POOL_BEHIND),
         publisher=publisher,
         storage=storage_of(settings),
         queue=RqQueue(redis_url),

@@ -12,6 +12,7 @@ from server.comments import http as comments
 from server.comments import reactions as comment_reactions
 from server.display import http as display
 from server.display import lists as display_lists
+from server.display import reactions as display_reactions
 from server.display import writing
 from server.engagement import http as engagement
 from server.feed import channel as feed_channels
@@ -80,6 +81,7 @@ REACTIONS: tuple[Reaction, ...] = (
     *source_reactions.reactions,
     *item_reactions.reactions,
     *media_reactions.reactions,
+    *display_reactions.reactions,
     *moderation_reactions.reactions,
     *timeline_reactions.reactions,
     *feed_reactions.reactions,

@@ -51,6 +51,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = None
     database_pool: Annotated[Count, _says("Most connections of one process to PostgreSQL.")] = 25
     redis_url: Annotated[str | None, _says("Redis; unset, `lumen dev` starts its own.")] = None
+    redis_pool: Annotated[Count, _says("Most connections of one web process to Redis.")] = 10
 
     secret_key: Annotated[
         str | None, _says("At least 32 characters; signs tokens, cursors and links.")
