@@ -11,10 +11,15 @@ from server.items.events import (
     ItemsRestored,
     ItemsRetracted,
 )
+from server.kernel.notice import NoticeGiven
 from server.kernel.outbox import Event
 from server.media.events import CardChanged
 from server.moderation.events import Decided, PersonHidden, PersonShownAgain
-from server.notifications.events import NotificationDispatched, NotificationsRead
+from server.notifications.events import (
+    NotificationDispatched,
+    NotificationsGone,
+    NotificationsRead,
+)
 from server.posts.events import LinkCarded, PostCreated, PostDeleted, PostEdited
 from server.profiles.events import ExportAsked
 from server.sources.events import FileGiven, PreviewAsked, SourceDue, SourceRetired
@@ -22,6 +27,8 @@ from server.timelines.events import Appeared, AuthorSank
 from server.users.events import UserDeleted, UserErased, UserRestored
 
 EVENTS: tuple[type[Event], ...] = (
+    NoticeGiven,
+    NotificationsGone,
     SignInEnded,
     LetterAsked,
     PasswordForgotten,

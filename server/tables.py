@@ -15,6 +15,7 @@ from server.kernel import outbox as _outbox
 from server.kernel.database import metadata
 from server.media import store as _media
 from server.moderation import store as _moderation
+from server.notifications import sending as _push
 from server.notifications import store as _notifications
 from server.posts import store as _posts
 from server.profiles import store as _profiles
@@ -38,6 +39,7 @@ STORES = (
     _posts,
     _comments,
     _notifications,
+    _push,
     _outbox,
     _leases,
     _audit,

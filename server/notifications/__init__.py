@@ -1,6 +1,7 @@
 """What concerns a person: kept until it is read, pushed while they are here."""
 
-from server.notifications.actions import forget, mark_read, notify, page, pushed, unread
+from server.notifications.actions import forget, notify, retract, take_back
+from server.notifications.choosing import digested, digests_due
 from server.notifications.model import (
     Kind,
     MarkRead,
@@ -9,11 +10,35 @@ from server.notifications.model import (
     NotificationPage,
     NotificationPush,
     PageQuery,
+    Preferences,
+    PreferencesChange,
     ReadPush,
     Unread,
 )
+from server.notifications.projection import Projection
+from server.notifications.reading import (
+    acknowledge,
+    joined,
+    mark_read,
+    mark_seen,
+    page,
+    prefer,
+    preferences,
+    unread,
+)
+from server.notifications.sending import (
+    claim,
+    drop,
+    ring_late,
+    subscribe,
+    subscriptions,
+    unsubscribe,
+)
+from server.notifications.tasks import DIGEST, PUSH, PushOne, SendDigest, digest_id
 
 __all__ = [
+    "DIGEST",
+    "PUSH",
     "Kind",
     "MarkRead",
     "Notice",
@@ -21,12 +46,32 @@ __all__ = [
     "NotificationPage",
     "NotificationPush",
     "PageQuery",
+    "Preferences",
+    "PreferencesChange",
+    "Projection",
+    "PushOne",
     "ReadPush",
+    "SendDigest",
     "Unread",
+    "acknowledge",
+    "claim",
+    "digest_id",
+    "digested",
+    "digests_due",
+    "drop",
     "forget",
+    "joined",
     "mark_read",
+    "mark_seen",
     "notify",
     "page",
-    "pushed",
+    "prefer",
+    "preferences",
+    "retract",
+    "ring_late",
+    "subscribe",
+    "subscriptions",
+    "take_back",
     "unread",
+    "unsubscribe",
 ]

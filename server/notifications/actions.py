@@ -1,139 +1,150 @@
-"""Writing down what concerns people, and what they do with it."""
+"""Writing down what concerns people, and taking it back."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from msgspec.structs import asdict
-
-from server import users
-from server.display import AuthorRef
+from server import graph
 from server.kernel import outbox
 from server.kernel.database import Db
-from server.kernel.problems import NotAllowed, SignInFirst
 from server.kernel.viewer import Viewer
-from server.notifications import store
-from server.notifications.events import NotificationDispatched, NotificationsRead
-from server.notifications.model import (
-    Notice,
-    Notification,
-    NotificationPage,
-    NotificationPush,
-    PageQuery,
-    read_cursor,
-    write_cursor,
-)
-from server.users import User
+from server.notifications import changing, store
+from server.notifications.changing import Held, KnownActor
+from server.notifications.events import NotificationDispatched, NotificationsGone
+from server.notifications.model import TAKEN_BACK, Notice, choice_of
 
 
-async def notify(db: Db, notice: Notice, now: datetime) -> UUID | None:
-    """Let a person know; None when it is their own doing, or no news to them."""
-    if notice.actor_id == notice.user_id:
-        return None
-    # A like can be taken back and given again; a comment is always a new one.
-    if notice.kind == "like" and await store.known(
-        db, notice.user_id, notice.group_key, notice.actor_id
-    ):
-        return None
-    written = await store.record(db, notice, notice.group_key, now)
-    event = NotificationDispatched(user_id=notice.user_id, id=written)
-    await outbox.emit(db, event, key=notice.user_id)
+async def notify(db: Db, notices: Sequence[Notice], now: datetime) -> list[UUID]:
+    """Let people know, in groups; gives what was written.
+
+    It is no news to anybody what they did themselves, what is done by whom they blocked or muted,
+    or by who blocked them, and what was done, taken back and done again.
+    """
+    concerned = await _concerned(db, notices)
+    if not concerned:
+        return []
+    held = await changing.hold(db, {each.user_id for each in concerned})
+    known = await changing.known(
+        db, [(each.user_id, each.group_key, each.actor_id) for each in concerned if each.actor_id]
+    )
+    groups: dict[tuple[UUID, str], list[Notice]] = {}
+    for notice in concerned:
+        groups.setdefault((notice.user_id, notice.group_key), []).append(notice)
+    written: list[UUID] = []
+    for (user_id, _), group in groups.items():
+        written += await _write(db, group, held[user_id], known, now)
     return written
 
 
-async def page(db: Db, viewer: Viewer, secret: str, query: PageQuery) -> NotificationPage:
-    """Read the viewer's notifications.
-
-    Raises:
-        SignInFirst: the viewer is a visitor.
-        CursorInvalid: the cursor is not of the viewer's list, or was altered.
-
-    """
-    owner = _owner(viewer)
-    cursor = query.cursor
-    before = read_cursor(secret, owner, cursor) if cursor else None
-    kept = await store.page(db, owner, before=before, limit=query.limit + 1)
-    here = kept[: query.limit]
-    if here:
-        cursor = write_cursor(secret, owner, (here[-1].updated_at, here[-1].id))
-    return NotificationPage(
-        items=await _shown(db, here),
-        cursor=cursor,
-        next_cursor=cursor,
-        has_more=len(kept) > len(here),
-        unread_count=await store.unread(db, owner),
-    )
+async def take_back(db: Db, notices: Sequence[Notice], now: datetime) -> None:
+    """Count people no longer in what their owners have not seen; what was seen stays."""
+    asked = [(each.user_id, each.group_key, each.actor_id) for each in notices if each.actor_id]
+    if not asked:
+        return
+    held = await changing.hold(db, {each.user_id for each in notices})
+    known = await changing.known(db, asked)
+    for notice in notices:
+        if notice.actor_id is None:
+            continue
+        for found in known.get((notice.user_id, notice.group_key, notice.actor_id), ()):
+            if found.unseen and found.unread and not found.withdrawn:
+                await _withdraw(db, notice, found, held[notice.user_id].change, now)
 
 
-async def mark_read(db: Db, viewer: Viewer, up_to: UUID | None, now: datetime) -> int:
-    """Mark the viewer's notifications as read, and say how many are left unread.
-
-    Raises:
-        SignInFirst: the viewer is a visitor.
-
-    """
-    owner = _owner(viewer)
-    if await store.mark_read(db, owner, up_to, now):
-        await outbox.emit(db, NotificationsRead(user_id=owner, up_to=up_to), key=owner)
-    return await store.unread(db, owner)
-
-
-async def pushed(db: Db, user_id: UUID, notification_id: UUID) -> NotificationPush | None:
-    """Read a notification as it is pushed to its owner's sessions; None when it is gone."""
-    kept = await store.one(db, user_id, notification_id)
-    if kept is None:
-        return None
-    shown = (await _shown(db, [kept]))[0]
-    return NotificationPush(**asdict(shown), unread_count=await store.unread(db, user_id))
-
-
-async def unread(db: Db, user_id: UUID) -> int:
-    """Count a person's unread notifications."""
-    return await store.unread(db, user_id)
-
-
-def check_owner(viewer: Viewer, user_id: UUID) -> None:
-    """Let a person into their own inbox, and nobody into another's.
-
-    Raises:
-        SignInFirst: the viewer is a visitor.
-        NotAllowed: it is somebody else's.
-
-    """
-    if _owner(viewer) != user_id:
-        raise NotAllowed("This inbox is somebody else's.")
-
-
-def _owner(viewer: Viewer) -> UUID:
-    if viewer.id is None:
-        raise SignInFirst
-    return viewer.id
-
-
-async def _shown(db: Db, kept: Sequence[store.Kept]) -> list[Notification]:
-    people = await users.by_ids(db, {actor for each in kept for actor in each.actor_ids})
-    return [
-        Notification(
-            id=each.id,
-            kind=each.kind,
-            actors=[_author(people[actor]) for actor in each.actor_ids if actor in people],
-            actor_count=each.actor_count,
-            item_id=each.item_id,
-            target_id=each.target_id,
-            comment_id=each.comment_id,
-            excerpt=each.excerpt,
-            created_at=each.created_at,
-            updated_at=each.updated_at,
-            read=each.read_at is not None,
-        )
-        for each in kept
-    ]
-
-
-def _author(user: User) -> AuthorRef:
-    return AuthorRef(name=user.display_name, id=user.id, username=user.username)
+async def retract(db: Db, item_ids: Collection[UUID], now: datetime) -> None:
+    """Take out of every inbox what is about items that are gone."""
+    owners = await changing.owners_of(db, item_ids)
+    if not owners:
+        return
+    held = await changing.hold(db, owners)
+    for user_id, ids in (await changing.retract(db, item_ids, now)).items():
+        event = NotificationsGone(user_id=user_id, ids=ids, change=held[user_id].change)
+        await outbox.emit(db, event, key=user_id)
 
 
 async def forget(db: Db, item_ids: Collection[UUID], user_ids: Collection[UUID]) -> None:
     """Remove what was told about items and to people that are removed whole."""
     await store.forget(db, item_ids, user_ids)
+
+
+async def _concerned(db: Db, notices: Sequence[Notice]) -> list[Notice]:
+    """Leave out what is one's own doing, and what its owner does not want to hear."""
+    of_others: dict[UUID, set[UUID]] = {}
+    for each in notices:
+        if each.actor_id is not None and each.actor_id != each.user_id:
+            of_others.setdefault(each.user_id, set()).add(each.actor_id)
+    hidden = {
+        owner: await graph.hidden_authors(db, Viewer(owner, "user"), actors)
+        for owner, actors in of_others.items()
+    }
+    return [
+        each
+        for each in notices
+        if each.actor_id != each.user_id and each.actor_id not in hidden.get(each.user_id, ())
+    ]
+
+
+async def _write(
+    db: Db,
+    group: Sequence[Notice],
+    held: Held,
+    known: dict[tuple[UUID, str, UUID], list[KnownActor]],
+    now: datetime,
+) -> list[UUID]:
+    """Write what is told of one group, as far as it is news."""
+    latest = {each.actor_id or index: each for index, each in enumerate(group)}
+    news: list[Notice] = []
+    fresh = 0
+    written: list[UUID] = []
+    for each in latest.values():
+        standing: Sequence[KnownActor] = ()
+        if each.actor_id:
+            standing = known.get((each.user_id, each.group_key, each.actor_id), ())
+        if each.kind in TAKEN_BACK and standing:
+            written += await _restore(db, each, standing, held.change, now)
+            continue
+        news.append(each)
+        fresh += not any(found.unread and not found.withdrawn for found in standing)
+    if not news:
+        return written
+    choice = choice_of(held.choices, news[-1].kind)
+    notification_id = await changing.grow(
+        db, news, fresh=fresh, quiet=not choice.in_app, change=held.change, now=now
+    )
+    await _dispatch(db, news[-1].user_id, notification_id, held.change, news=True)
+    return [*written, notification_id]
+
+
+async def _restore(
+    db: Db, notice: Notice, standing: Sequence[KnownActor], change: int, now: datetime
+) -> list[UUID]:
+    """Count again, without a word, who took it back before it was seen."""
+    restored: list[UUID] = []
+    for found in standing:
+        if found.withdrawn and found.unread and notice.actor_id:
+            here = found.notification_id
+            await changing.withdraw(db, notice, [notice.actor_id], here, withdrawn=False)
+            await changing.count(db, notice.user_id, here, more=1, change=change, now=now)
+            await _dispatch(db, notice.user_id, here, change, news=False)
+            restored.append(here)
+    return restored
+
+
+async def _withdraw(db: Db, notice: Notice, found: KnownActor, change: int, now: datetime) -> None:
+    here = found.notification_id
+    if notice.actor_id is None:
+        return
+    await changing.withdraw(db, notice, [notice.actor_id], here, withdrawn=True)
+    nobody = await changing.count(db, notice.user_id, here, more=-1, change=change, now=now)
+    if nobody:
+        gone = NotificationsGone(user_id=notice.user_id, ids=[here], change=change)
+        await outbox.emit(db, gone, key=notice.user_id)
+    else:
+        await _dispatch(db, notice.user_id, here, change, news=False)
+
+
+async def _dispatch(
+    db: Db, user_id: UUID, notification_id: UUID, change: int, *, news: bool
+) -> None:
+    event = NotificationDispatched(user_id=user_id, id=notification_id, change=change, news=news)
+    await outbox.emit(db, event, key=user_id)

@@ -1,28 +1,36 @@
-"""The table of notifications, and its SQL."""
+"""The tables of notifications and of inboxes, and their SQL.
 
-from collections.abc import Collection
+Whoever changes what is in an inbox holds the inbox's row first: so changes of one inbox have an
+order, and the statements below need not fear each other.
+"""
+
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
 from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     Index,
     Integer,
     Table,
     Text,
+    bindparam,
     func,
     select,
     text,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from server.kernel.database import Db, metadata
-from server.kernel.ids import new_id
-from server.notifications.model import MOST_ACTORS, Kind, Notice
+from server.notifications.model import Kind
 
 notifications = Table(
     "notifications",
@@ -32,7 +40,7 @@ notifications = Table(
     Column("kind", Text, nullable=False),
     # What it is about, and the item where it happened.
     Column("target_id", PG_UUID, nullable=False),
-    Column("item_id", PG_UUID, nullable=False),
+    Column("item_id", PG_UUID),
     Column("comment_id", PG_UUID),
     # Newest first, distinct, bounded; `actor_count` counts them all.
     Column("actor_ids", ARRAY(PG_UUID), nullable=False),
@@ -43,6 +51,16 @@ notifications = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("read_at", DateTime(timezone=True)),
+    # How often it grew; up to where that was seen, and told to telephones.
+    Column("version", BigInteger, nullable=False, server_default="0"),
+    Column("seen_version", BigInteger, nullable=False, server_default="0"),
+    Column("pushed_version", BigInteger, nullable=False, server_default="0"),
+    # The change of the inbox by which it became what it is.
+    Column("change", BigInteger, nullable=False, server_default="0"),
+    # Its owner chose not to find this kind in the app.
+    Column("quiet", Boolean, nullable=False, server_default="false"),
+    # Nothing is left of it; it is kept a while, for sessions that do not know yet.
+    Column("gone_at", DateTime(timezone=True)),
     Index(
         "uq_notifications_unread_group",
         "user_id",
@@ -51,6 +69,10 @@ notifications = Table(
         postgresql_where=text("read_at is null"),
     ),
     Index("ix_notifications_newest", "user_id", text("updated_at desc"), text("id desc")),
+    Index("ix_notifications_change", "user_id", "change"),
+    Index("ix_notifications_item", "item_id", postgresql_where=text("gone_at is null")),
+    Index("ix_notifications_target", "target_id", postgresql_where=text("gone_at is null")),
+    Index("ix_notifications_comment", "comment_id", postgresql_where=text("gone_at is null")),
     schema="engage",
 )
 
@@ -62,6 +84,25 @@ notification_actors = Table(
     Column("group_key", Text, primary_key=True),
     Column("actor_id", PG_UUID, primary_key=True),
     Column("notification_id", PG_UUID, primary_key=True),
+    # The version of the notification that came with this actor.
+    Column("place", BigInteger, nullable=False, server_default="0"),
+    Column("withdrawn", Boolean, nullable=False, server_default="false"),
+    Index("ix_notification_actors_place", "notification_id", text("place desc")),
+    schema="engage",
+)
+
+inboxes = Table(
+    "inboxes",
+    metadata,
+    Column("user_id", PG_UUID, primary_key=True),
+    Column("change", BigInteger, nullable=False, server_default="0"),
+    # Up to which change some open session has everything.
+    Column("acked", BigInteger, nullable=False, server_default="0"),
+    Column("choices", JSONB, nullable=False, server_default="{}"),
+    Column("digest", Text, nullable=False, server_default="off"),
+    Column("digested_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    CheckConstraint("digest in ('off', 'daily', 'weekly')", name="digest"),
+    Index("ix_inboxes_digest", "digested_at", postgresql_where=text("digest <> 'off'")),
     schema="engage",
 )
 
@@ -73,7 +114,7 @@ class Kept(Struct, frozen=True):
     user_id: UUID
     kind: Kind
     target_id: UUID
-    item_id: UUID
+    item_id: UUID | None
     comment_id: UUID | None
     actor_ids: list[UUID]
     actor_count: int
@@ -81,76 +122,57 @@ class Kept(Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     read_at: datetime | None
+    version: int
+    seen_version: int
+    change: int
+    quiet: bool
+    gone_at: datetime | None
+
+
+class Standing(Struct, frozen=True):
+    """How an inbox stands: its last change, and what is unread and unseen in it."""
+
+    change: int
+    unread: int
+    unseen: int
 
 
 _KEPT = tuple(notifications.c[name] for name in Kept.__struct_fields__)
-
-_KNOWN = text(
+_SHOWN = (notifications.c.gone_at.is_(None), notifications.c.quiet.is_(False))
+_STANDING = text(
     """
-    select 1 from engage.notification_actors
-    where user_id = :user_id and group_key = :group_key and actor_id = :actor_id limit 1
+    select wanted.id as user_id, coalesce(held.change, 0) as change,
+           count(n.id) filter (where n.read_at is null) as unread,
+           count(n.id) filter (where n.read_at is null and n.version > n.seen_version) as unseen
+    from unnest(:users) as wanted(id)
+    left join engage.inboxes held on held.user_id = wanted.id
+    left join engage.notifications n
+      on n.user_id = wanted.id and n.read_at is null and n.gone_at is null and not n.quiet
+    group by wanted.id, held.change
     """
-)
-_GROUP = text(
+).bindparams(bindparam("users", type_=ARRAY(PG_UUID)))
+_ACKED = text(
     """
-    insert into engage.notifications as kept
-      (user_id, id, kind, target_id, item_id, comment_id, actor_ids, excerpt, group_key,
-       created_at, updated_at)
-    values (:user_id, :id, :kind, :target_id, :item_id, :comment_id, '{}', :excerpt, :group_key,
-       :now, :now)
-    on conflict (user_id, group_key) where read_at is null do update set
-      comment_id = excluded.comment_id, excerpt = excluded.excerpt, updated_at = excluded.updated_at
-    returning id
-    """
-)
-_COUNT = text(
-    """
-    with fresh as (
-      insert into engage.notification_actors (user_id, group_key, actor_id, notification_id)
-      values (:user_id, :group_key, :actor_id, :id)
-      on conflict do nothing returning 1)
-    update engage.notifications set
-      actor_ids = (array_prepend(
-        cast(:actor_id as uuid), array_remove(actor_ids, cast(:actor_id as uuid))))[1 : :most],
-      actor_count = actor_count + (select count(*) from fresh)
-    where user_id = :user_id and id = :id
+    update engage.inboxes set acked = least(:change, change)
+    where user_id = :user_id and acked < least(:change, change)
     """
 )
-
-
-async def known(db: Db, user_id: UUID, group_key: str, actor_id: UUID) -> bool:
-    """Say whether a person has ever been told of this actor in this group."""
-    given = {"user_id": user_id, "group_key": group_key, "actor_id": actor_id}
-    return (await db.execute(_KNOWN, given)).first() is not None
-
-
-async def record(db: Db, notice: Notice, group_key: str, now: datetime) -> UUID:
-    """Write a notification, or let the unread one of its group grow; gives its id."""
-    given = {
-        "user_id": notice.user_id,
-        "group_key": group_key,
-        "kind": notice.kind,
-        "target_id": notice.target_id,
-        "item_id": notice.item_id,
-        "comment_id": notice.comment_id,
-        "excerpt": notice.excerpt,
-        "id": new_id(),
-        "now": now,
-    }
-    written: UUID = (await db.execute(_GROUP, given)).scalar_one()
-    # The row is held by now: reading it waits until its actors are counted.
-    counted = {"id": written, "actor_id": notice.actor_id, "most": MOST_ACTORS}
-    await db.execute(_COUNT, {"user_id": notice.user_id, "group_key": group_key, **counted})
-    return written
 
 
 async def one(db: Db, user_id: UUID, notification_id: UUID) -> Kept | None:
-    """Read one notification of a person."""
+    """Read one notification of a person; None when nothing is left of it."""
     found = select(*_KEPT).where(
-        notifications.c.user_id == user_id, notifications.c.id == notification_id
+        notifications.c.user_id == user_id, notifications.c.id == notification_id, *_SHOWN
     )
     row = (await db.execute(found)).one_or_none()
     return None if row is None else Kept(*row)
+
+
+async def some(db: Db, pairs: Collection[tuple[UUID, UUID]]) -> list[Kept]:
+    """Read notifications by (owner, id), those of which nothing is left as well."""
+    key = tuple_(notifications.c.user_id, notifications.c.id)
+    rows = await db.execute(select(*_KEPT).where(key.in_(list(pairs))))
+    return [Kept(*row) for row in rows]
 
 
 async def page(
@@ -158,34 +180,37 @@ async def page(
 ) -> list[Kept]:
     """Read a person's notifications, those first that changed last."""
     order = (notifications.c.updated_at.desc(), notifications.c.id.desc())
-    statement = select(*_KEPT).where(notifications.c.user_id == user_id)
+    statement = select(*_KEPT).where(notifications.c.user_id == user_id, *_SHOWN)
     if before is not None:
         place = tuple_(notifications.c.updated_at, notifications.c.id)
         statement = statement.where(place < tuple_(*before))
     return [Kept(*row) for row in await db.execute(statement.order_by(*order).limit(limit))]
 
 
-async def unread(db: Db, user_id: UUID) -> int:
-    """Count a person's unread notifications."""
-    statement = select(func.count()).where(
-        notifications.c.user_id == user_id, notifications.c.read_at.is_(None)
-    )
-    return (await db.execute(statement)).scalar_one()
-
-
-async def mark_read(db: Db, user_id: UUID, up_to: UUID | None, now: datetime) -> int:
-    """Mark as read all, or those that changed no later than one of them; says how many."""
-    marked = notifications.update().where(
-        notifications.c.user_id == user_id, notifications.c.read_at.is_(None)
-    )
-    if up_to is not None:
-        last = (
-            select(notifications.c.updated_at)
-            .where(notifications.c.user_id == user_id, notifications.c.id == up_to)
-            .scalar_subquery()
+async def since(db: Db, user_id: UUID, change: int, limit: int) -> list[Kept]:
+    """Read what changed in an inbox after a change, in that order; also what is gone."""
+    statement = (
+        select(*_KEPT)
+        .where(
+            notifications.c.user_id == user_id,
+            notifications.c.change > change,
+            notifications.c.quiet.is_(False),
         )
-        marked = marked.where(notifications.c.updated_at <= last)
-    return (await db.execute(marked.values(read_at=now))).rowcount
+        .order_by(notifications.c.change, notifications.c.id)
+        .limit(limit)
+    )
+    return [Kept(*row) for row in await db.execute(statement)]
+
+
+async def standings(db: Db, users: Collection[UUID]) -> dict[UUID, Standing]:
+    """Read how inboxes stand."""
+    rows: Sequence[Any] = (await db.execute(_STANDING, {"users": list(users)})).all()
+    return {row.user_id: Standing(row.change, row.unread, row.unseen) for row in rows}
+
+
+async def acked(db: Db, user_id: UUID, change: int) -> None:
+    """Keep that a session has everything up to a change."""
+    await db.execute(_ACKED, {"user_id": user_id, "change": change})
 
 
 async def forget(db: Db, item_ids: Collection[UUID], user_ids: Collection[UUID]) -> None:
@@ -199,3 +224,4 @@ async def forget(db: Db, item_ids: Collection[UUID], user_ids: Collection[UUID])
     ids = list((await db.execute(gone)).scalars())
     actors = notification_actors
     await db.execute(actors.delete().where(actors.c.notification_id.in_(ids)))
+    await db.execute(inboxes.delete().where(inboxes.c.user_id.in_(user_ids)))

@@ -227,6 +227,11 @@ async def erase(db: Db, user_id: UUID, now: datetime) -> None:
         await outbox.emit(db, UserErased(user_id), key=user_id)
 
 
+async def of_role(db: Db, role: GrantedRole) -> list[UUID]:
+    """Read the ids of everybody who has a role."""
+    return await store.of_role(db, role)
+
+
 async def of_domain(db: Db, domain: str) -> list[UUID]:
     """Read the ids of everybody whose address is at a domain."""
     return await store.of_domain(db, domain)

@@ -267,6 +267,12 @@ async def hold(db: Db, user_id: UUID) -> User | None:
     return None if row is None else User(*row)
 
 
+async def of_role(db: Db, role: GrantedRole) -> list[UUID]:
+    """Read the ids of everybody who has a role and an account in order."""
+    found = select(users.c.id).where(users.c.role == role, users.c.state == "active")
+    return list((await db.execute(found)).scalars())
+
+
 async def of_domain(db: Db, domain: str) -> list[UUID]:
     """Read the ids of everybody whose address is at a domain."""
     at = users.c.email.endswith(f"@{domain}", autoescape=True)

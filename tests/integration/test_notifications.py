@@ -9,12 +9,13 @@ import pytest
 from server import comments, engagement, notifications
 from server.comments import Draft
 from server.comments import reactions as comment_reactions
+from server.kernel.database import Db
 from server.kernel.outbox import by_topic
 from server.kernel.problems import CursorInvalid, NotAllowed, SignInFirst
 from server.kernel.relay import Relay
 from server.kernel.services import Services
 from server.kernel.viewer import VISITOR, Viewer
-from server.notifications import Notification, PageQuery, actions
+from server.notifications import Notification, PageQuery, Projection, reading
 from server.notifications import reactions as notification_reactions
 from tests.people import a_user, an_item
 
@@ -67,8 +68,19 @@ async def _unlike(services: Services, viewer: Viewer, item_id: UUID) -> None:
 
 async def _inbox(services: Services, viewer: Viewer) -> tuple[list[Notification], int]:
     async with services.database.read() as db:
-        page = await notifications.page(db, viewer, services.policy.secret, PageQuery())
+        page = await _page(services, db, viewer, PageQuery())
     return page.items, page.unread_count
+
+
+async def _page(
+    services: Services, db: Db, viewer: Viewer, query: PageQuery
+) -> notifications.NotificationPage:
+    projection = Projection(services.redis)
+    return await notifications.page(db, viewer, services.policy.secret, query, projection)
+
+
+async def _read(services: Services, db: Db, viewer: Viewer, up_to: UUID | None) -> int:
+    return (await notifications.mark_read(db, viewer, up_to, services.clock.now())).unread_count
 
 
 async def _people(services: Services) -> tuple[Viewer, Viewer, Viewer]:
@@ -138,7 +150,8 @@ async def test_likes_of_one_thing_are_one_notification_that_grows_while_unread(
     assert (kept.target_id, kept.item_id, kept.comment_id) == (comment, item_id, comment)
     assert kept.excerpt == "Like this"
     counts = [p["actor_count"] for p in pushed.of(f"user:{ada.id}", "notification")]
-    assert len(counts) == 2
+    # Likes that come together are told together.
+    assert counts[-1] == 2
 
 
 async def test_what_was_read_stays_read_and_a_repeated_like_is_no_news(
@@ -150,12 +163,14 @@ async def test_what_was_read_stays_read_and_a_repeated_like_is_no_news(
     await _like(services, bob, item_id)
     await _relayed(services, pushed)
     async with services.write() as db:
-        assert await notifications.mark_read(db, ada, None, services.clock.now()) == 0
+        assert await _read(services, db, ada, None) == 0
     await _unlike(services, bob, item_id)
     await _like(services, bob, item_id)
     await _relayed(services, pushed)
     assert (await _inbox(services, ada))[1] == 0
-    assert pushed.of(f"user:{ada.id}", "read") == [{"up_to": None, "unread_count": 0}]
+    assert pushed.of(f"user:{ada.id}", "read") == [
+        {"up_to": None, "unread_count": 0, "unseen_count": 0}
+    ]
     await _like(services, eve, item_id)
     await _relayed(services, pushed)
     told, unread = await _inbox(services, ada)
@@ -174,9 +189,8 @@ async def test_marking_up_to_one_leaves_the_newer_ones_unread(
         await _relayed(services, pushed)
     told, _ = await _inbox(services, ada)
     async with services.write() as db:
-        left = await notifications.mark_read(db, ada, told[1].id, services.clock.now())
-        assert left == 1
-        assert await notifications.mark_read(db, eve, told[0].id, services.clock.now()) == 0
+        assert await _read(services, db, ada, told[1].id) == 1
+        assert await _read(services, db, eve, told[0].id) == 0
     assert [each.read for each in (await _inbox(services, ada))[0]] == [False, True, True]
 
 
@@ -193,24 +207,24 @@ async def test_pages_follow_each_other_and_are_of_their_owner_only(
     query, more = PageQuery(limit=2), True
     async with services.database.read() as db:
         while more:
-            page = await notifications.page(db, ada, services.policy.secret, query)
+            page = await _page(services, db, ada, query)
             seen += [each.target_id for each in page.items]
             query, more = PageQuery(page.cursor, 2), page.has_more
         assert sorted(seen) == sorted(ids)
         with pytest.raises(CursorInvalid):
-            await notifications.page(db, bob, services.policy.secret, query)
+            await _page(services, db, bob, query)
         with pytest.raises(SignInFirst):
-            await notifications.page(db, VISITOR, services.policy.secret, PageQuery())
+            await _page(services, db, VISITOR, PageQuery())
 
 
 async def test_only_its_owner_may_join_an_inbox(services: Services) -> None:
     ada, bob, _ = await _people(services)
     assert ada.id is not None
-    actions.check_owner(ada, ada.id)
+    reading.check_owner(ada, ada.id)
     with pytest.raises(NotAllowed):
-        actions.check_owner(bob, ada.id)
+        reading.check_owner(bob, ada.id)
     with pytest.raises(SignInFirst):
-        actions.check_owner(VISITOR, ada.id)
+        reading.check_owner(VISITOR, ada.id)
 
 
 async def test_distinct_actors_are_all_counted_and_the_latest_are_named(
