@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from msgspec import Struct
 
+from realtime.topic import Routes
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
@@ -65,6 +67,11 @@ class Socket:
     """One connected client. Subclass it, name the channels, and say who may connect."""
 
     channels: ClassVar[Mapping[str, Callable[[Any, str], Any]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        """Refuse a pattern that is none where it is written, and not at the first client."""
+        super().__init_subclass__()
+        Routes(cls.channels)
 
     def __init__(self, info: ConnectInfo) -> None:
         self.info = info

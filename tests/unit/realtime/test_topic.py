@@ -1,7 +1,10 @@
 """`realtime.topic`: which channel a topic belongs to (Phoenix: routes in definition order)."""
 
+from typing import Any, ClassVar
+
 import pytest
 
+from realtime import Socket
 from realtime.topic import Routes
 
 ROUTES = Routes({"feed:news": 1, "feed:*": 2, "feed:late": 3, "food*": 4, "*": 5})
@@ -30,3 +33,10 @@ def test_no_pattern_fits() -> None:
 def test_a_star_stands_at_the_end_only(pattern: str) -> None:
     with pytest.raises(ValueError, match="end of a topic"):
         Routes({pattern: 1})
+
+
+def test_a_pattern_that_is_none_is_refused_where_it_is_written() -> None:
+    with pytest.raises(ValueError, match="may only stand at the end"):
+
+        class Careless(Socket):
+            channels: ClassVar[Any] = {"room:*:users": object}
