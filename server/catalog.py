@@ -16,6 +16,7 @@ from server.display import reactions as display_reactions
 from server.display import writing
 from server.engagement import http as engagement
 from server.feed import channel as feed_channels
+from server.feed import following as following_channel
 from server.feed import http as feed
 from server.feed import reactions as feed_reactions
 from server.graph import http as graph
@@ -71,6 +72,7 @@ OPERATIONS: tuple[Operation, ...] = (
 CHANNELS: Mapping[str, type[TypedChannel]] = {
     "feed:news": feed_channels.NewsChannel,
     "feed:foryou": feed_channels.ForYouChannel,
+    "feed:following": following_channel.FollowingChannel,
     "item:*": item_channel.ItemChannel,
     "user:*": user_channel.UserChannel,
 }

@@ -9,11 +9,7 @@ from msgspec import Meta, Struct
 from typing_extensions import override
 
 from realtime import Socket
-from server import comments, engagement
-from server.comments import Comment, Draft
-from server.engagement import Standing
 from server.feed import actions
-from server.feed.counters_hub import Watcher, with_ids
 from server.feed.cursor import Cursor
 from server.feed.model import (
     FORYOU_MOST,
@@ -24,7 +20,6 @@ from server.feed.model import (
     Edited,
     FeedName,
     Fresh,
-    Ids,
     ItemPush,
     ItemsPage,
     NewsPage,
@@ -32,9 +27,9 @@ from server.feed.model import (
     Retract,
     SlidePush,
 )
-from server.feed.node import FeedNode
+from server.feed.reading import ACTS, ReaderChannel
 from server.feed.session import Asked, Given
-from server.kernel.channel import On, TypedChannel
+from server.kernel.channel import On
 
 Seq = Annotated[int, Meta(ge=0)]
 
@@ -77,35 +72,13 @@ class MoreCards(Struct, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=FORYOU_MOST)] | None = None
 
 
-class Watch(Struct, frozen=True):
-    """The items that are visible now, or are no longer."""
-
-    ids: Ids
-
-
-class Target(Struct, frozen=True):
-    """The item that is meant."""
-
-    id: UUID
-
-
-class CommentOn(Struct, frozen=True):
-    """A comment on an item, or an answer to a comment on it."""
-
-    id: UUID
-    body: str
-    parent_id: UUID | None = None
-
-
-class FeedChannel(TypedChannel):
-    """What both feeds do: the window, watching, and what a reader does to an item."""
+class FeedChannel(ReaderChannel):
+    """What the feeds with ledgers do: the window ahead of what the reader has seen."""
 
     feed: ClassVar[FeedName]
 
     def __init__(self, socket: Socket, topic: str) -> None:
         super().__init__(socket, topic)
-        self.node = self.services.part(FeedNode)
-        self.watcher = Watcher(self)
         # After which seq the reader's next one comes; set by the join.
         self.place: Cursor
         self.cursor: str | None = None
@@ -165,62 +138,8 @@ class FeedChannel(TypedChannel):
             self.node.impressions.note(self.place, at, ids)
         self.acked = seq
 
-    async def watch(self, watch: Watch) -> Counters:
-        """Follow the counters of items, beginning with how they stand."""
-        # First the ear, then the eye: what moves between the two is told as well.
-        self.node.counters.watch(self.watcher, watch.ids)
-        async with self.services.database.read() as db:
-            counts = await engagement.counts(db, watch.ids)
-        return Counters(with_ids(counts))
 
-    async def unwatch(self, watch: Watch) -> None:
-        """Follow the counters of items no longer."""
-        self.node.counters.unwatch(self.watcher, watch.ids)
-
-    async def like(self, target: Target) -> Standing:
-        """Like an item."""
-        async with self.services.write() as db:
-            return await engagement.like(db, self.viewer, target.id)
-
-    async def unlike(self, target: Target) -> Standing:
-        """Take a like back."""
-        async with self.services.write() as db:
-            return await engagement.unlike(db, self.viewer, target.id)
-
-    async def bookmark(self, target: Target) -> Standing:
-        """Keep an item for later."""
-        async with self.services.write() as db:
-            return await engagement.bookmark(db, self.viewer, target.id)
-
-    async def unbookmark(self, target: Target) -> Standing:
-        """Keep an item no longer."""
-        async with self.services.write() as db:
-            return await engagement.unbookmark(db, self.viewer, target.id)
-
-    async def comment(self, said: CommentOn) -> Comment:
-        """Write under an item, or answer a comment."""
-        services = self.services
-        draft = Draft(body=said.body, parent_id=said.parent_id)
-        async with services.write() as db:
-            made = await comments.create(db, self.viewer, said.id, draft, services.clock.now())
-            found = await comments.by_ids(db, self.viewer, [made], services.storage)
-        return found[made]
-
-    @override
-    async def terminate(self, reason: str) -> None:
-        self.node.counters.leave(self.watcher)
-
-
-SHARED: Mapping[str, On] = {
-    "ack": On(Ack, FeedChannel.ack),
-    "watch": On(Watch, FeedChannel.watch, returns=Counters),
-    "unwatch": On(Watch, FeedChannel.unwatch),
-    "like": On(Target, FeedChannel.like, access="user", returns=Standing),
-    "unlike": On(Target, FeedChannel.unlike, access="user", returns=Standing),
-    "bookmark": On(Target, FeedChannel.bookmark, access="user", returns=Standing),
-    "unbookmark": On(Target, FeedChannel.unbookmark, access="user", returns=Standing),
-    "comment": On(CommentOn, FeedChannel.comment, access="user", returns=Comment),
-}
+SHARED: Mapping[str, On] = {**ACTS, "ack": On(Ack, FeedChannel.ack)}
 
 
 class NewsChannel(FeedChannel):

@@ -19,7 +19,8 @@ from server.feed.pool import NewsPool
 from server.feed.related import Related
 from server.feed.session import Sessions
 from server.kernel.services import Services
-from server.timelines import Timelines
+from server.timelines import LIVE_TOPIC, Live, Timelines
+from server.timelines.events import Appeared
 
 # Told between nodes; no client can join it. Its events say what to read anew.
 POOL_TOPIC = "pool"
@@ -90,13 +91,14 @@ class FeedNode:
 async def running(services: Services, endpoint: Endpoint) -> AsyncIterator[FeedNode]:
     """Serve feeds from this process while the block runs."""
     node = FeedNode(services, endpoint, asyncio.get_running_loop())
-    timelines = Timelines(services)
+    timelines, live = Timelines(services), Live(services)
     services.parts[FeedNode] = node
-    services.parts[Timelines] = timelines
+    services.parts[Timelines], services.parts[Live] = timelines, live
     node.impressions.start()
     detach = [
         endpoint.subscribe(POOL_TOPIC, node.on_pool),
         endpoint.subscribe(COUNTERS_TOPIC, node.on_counters),
+        endpoint.subscribe(LIVE_TOPIC, lambda each: live.heard(each.decode(Appeared))),
         endpoint.on_gap(node.on_gap),
     ]
     try:
@@ -105,5 +107,6 @@ async def running(services: Services, endpoint: Endpoint) -> AsyncIterator[FeedN
         for stop in detach:
             stop()
         await node.close()
+        await live.close()
         await timelines.close()
-        del services.parts[FeedNode], services.parts[Timelines]
+        del services.parts[FeedNode], services.parts[Timelines], services.parts[Live]

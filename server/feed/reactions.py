@@ -49,7 +49,7 @@ async def tell_edited(services: Services, db: Db, event: ItemsEdited) -> None:
     for start in range(0, len(event.ids), EDITED_AT_ONCE):
         part = [shown[each] for each in event.ids[start : start + EDITED_AT_ONCE]]
         edited = Edited([each for each in part if not each.retracted])
-        for topic in ("feed:news", "feed:foryou"):
+        for topic in ("feed:news", "feed:foryou", "feed:following"):
             await services.publisher.broadcast(topic, "edited", edited)
         for each in edited.items:
             await services.publisher.broadcast(f"item:{each.id}", "edited", Edited([each]))
@@ -59,7 +59,8 @@ async def tell_gone(services: Services, _db: Db, event: ItemsRetracted) -> None:
     """Take items off every open screen."""
     gone = Retract(event.ids)
     await services.publisher.broadcast(POOL_TOPIC, GONE, gone)
-    for topic in ("feed:news", "feed:foryou", *(f"item:{each}" for each in event.ids)):
+    feeds = ("feed:news", "feed:foryou", "feed:following")
+    for topic in (*feeds, *(f"item:{each}" for each in event.ids)):
         await services.publisher.broadcast(topic, "retract", gone)
 
 

@@ -2,6 +2,8 @@
 
 from server.timelines.actions import following, of_person
 from server.timelines.fanout import FanOut
+from server.timelines.live import TOPIC as LIVE_TOPIC
+from server.timelines.live import Live
 from server.timelines.model import (
     MOST_OF_A_PAGE,
     PAGE,
@@ -14,11 +16,13 @@ from server.timelines.model import (
 from server.timelines.timeline import Timelines
 
 __all__ = [
+    "LIVE_TOPIC",
     "MOST_OF_A_PAGE",
     "PAGE",
     "Entry",
     "FanOut",
     "Key",
+    "Live",
     "TimelineItem",
     "TimelinePage",
     "TimelineQuery",

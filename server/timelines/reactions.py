@@ -11,7 +11,7 @@ from server.items.events import ItemsPublished, ItemsRestored, ItemsRetracted
 from server.kernel.database import Db
 from server.kernel.outbox import Reaction
 from server.kernel.services import Services
-from server.timelines import actions, modes
+from server.timelines import actions, live, modes
 from server.timelines.events import Appeared, AuthorSank
 from server.timelines.fanout import FanOut
 from server.timelines.model import Entry, Key
@@ -55,8 +55,9 @@ async def write(services: Services, _db: Db, event: Appeared) -> None:
     entry = Entry(Key(event.at, event.item_id, event.actor_id), event.repost)
     if event.gone:
         await fan_out_of(services).remove(entry)
-    else:
-        await fan_out_of(services).push(entry)
+        return
+    await fan_out_of(services).push(entry)
+    await services.publisher.broadcast(live.TOPIC, live.EVENT, event)
 
 
 async def refill(services: Services, db: Db, event: AuthorSank) -> None:

@@ -255,7 +255,8 @@ async def test_for_you_comes_as_items(visitor, stock):
         (NEWS, {"cursor": "nonsense"}, "cursor_invalid"),
         (FORYOU, {"limit": 51}, "malformed"),
         (FORYOU, {"media": "sound"}, "malformed"),
-        ("feed:following", {}, "unmatched topic"),
+        ("feed:nothing", {}, "unmatched topic"),
+        ("feed:following", {}, "sign_in_first"),
     ],
 )
 async def test_a_join_that_cannot_be_is_refused_with_a_reason(visitor, topic, params, reason):
