@@ -76,6 +76,16 @@ class ReaderChannel(TypedChannel):
         async with self.services.write() as db:
             return await engagement.unbookmark(db, self.viewer, target.id)
 
+    async def repost(self, target: Target) -> Standing:
+        """Pass an item on to one's followers."""
+        async with self.services.write() as db:
+            return await engagement.repost(db, self.viewer, target.id)
+
+    async def unrepost(self, target: Target) -> Standing:
+        """Take a repost back."""
+        async with self.services.write() as db:
+            return await engagement.unrepost(db, self.viewer, target.id)
+
     async def comment(self, said: CommentOn) -> Comment:
         """Write under an item, or answer a comment."""
         services = self.services
@@ -97,5 +107,7 @@ ACTS: Mapping[str, On] = {
     "unlike": On(Target, ReaderChannel.unlike, access="user", returns=Standing),
     "bookmark": On(Target, ReaderChannel.bookmark, access="user", returns=Standing),
     "unbookmark": On(Target, ReaderChannel.unbookmark, access="user", returns=Standing),
+    "repost": On(Target, ReaderChannel.repost, access="user", returns=Standing),
+    "unrepost": On(Target, ReaderChannel.unrepost, access="user", returns=Standing),
     "comment": On(CommentOn, ReaderChannel.comment, access="user", returns=Comment),
 }
