@@ -16,7 +16,8 @@ CPU_SECONDS = 12
 _MEGABYTE = 1 << 20
 _LIMITS = {
     resource.RLIMIT_AS: 1536 * _MEGABYTE,
-    resource.RLIMIT_FSIZE: 0,
+    # The model of languages is unpacked into a file that is gone at once.
+    resource.RLIMIT_FSIZE: 256 * _MEGABYTE,
     resource.RLIMIT_CORE: 0,
     resource.RLIMIT_NOFILE: 64,
 }

@@ -29,7 +29,7 @@ PROCESSES = 2
 WALL_SECONDS = 60.0
 # So much work is given to one process before another takes its place: parsers leak.
 ORDERS = 2000
-GRACE_SECONDS = 0.5
+GRACE_SECONDS = 5.0
 MOST_RESULT = 64 * 1024 * 1024
 _PIECE = 1 << 20
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
@@ -37,7 +37,11 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class _Ended(Exception):
-    """The process is gone, or is not to be waited for."""
+    """The process is gone."""
+
+
+class _TooLong(Exception):
+    """The process is not to be waited for."""
 
 
 class Readers:
@@ -62,17 +66,21 @@ class Readers:
         self._threads.shutdown()
         with contextlib.suppress(queue.Empty):
             while True:
-                self._free.get_nowait().end()
+                self._free.get_nowait().end(at_once=True)
 
     def _carry_out(self, order: bytes) -> Result:
         reader = self._free.get()
         try:
             return result_of(reader.ask(order, time.monotonic() + self._wall_seconds))
+        except _TooLong:
+            reader.end(at_once=True)
+            reason = f"Reading it takes more than {self._wall_seconds:.0f} s."
         except (_Ended, OSError, msgspec.DecodeError):
-            ingest_reads_ended.inc()
-            return Refused(_why(reader.end()))
+            reason = _why(reader.end())
         finally:
             self._free.put(reader)
+        ingest_reads_ended.inc()
+        return Refused(reason)
 
 
 class _Reader:
@@ -95,16 +103,16 @@ class _Reader:
             raise _Ended
         return _taken(process.stdout, size, until)
 
-    def end(self) -> int | None:
-        """End the process, whatever it is doing; gives the code with which it ended itself."""
+    def end(self, *, at_once: bool = False) -> int:
+        """End the process, whatever it is doing; gives the code with which it ended."""
         if self._process is None:
-            return None
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            # One that is ending by itself is let say how.
-            self._process.wait(GRACE_SECONDS if self._orders else 0)
-        code = self._process.poll()
+            return 0
+        if not at_once:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                # One that is ending by itself is let say how.
+                self._process.wait(GRACE_SECONDS)
         self._process.kill()
-        self._process.wait()
+        code = self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with contextlib.suppress(OSError):
@@ -114,7 +122,7 @@ class _Reader:
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._orders >= ORDERS or (self._process and self._process.poll() is not None):
-            self.end()
+            self.end(at_once=True)
         if self._process is None:
             self._orders = 0
             # It ends with this process, for then nobody holds the other end of its pipe.
@@ -129,11 +137,9 @@ class _Reader:
         return self._process
 
 
-def _why(code: int | None) -> str:
+def _why(code: int) -> str:
     if code == -signal.SIGXCPU:
         return f"Reading it takes more than {CPU_SECONDS} s of a processor."
-    if code is None:
-        return f"Reading it takes more than {WALL_SECONDS:.0f} s."
     return f"Reading it ended the process that read it, with {code}."
 
 
@@ -142,8 +148,9 @@ def _taken(pipe: IO[bytes], size: int, until: float) -> bytes:
     waiting = select.poll()
     waiting.register(pipe, select.POLLIN)
     while len(taken) < size:
-        ready = waiting.poll(max(0.0, until - time.monotonic()) * 1000)
-        piece = os.read(pipe.fileno(), min(_PIECE, size - len(taken))) if ready else b""
+        if not waiting.poll(max(0.0, until - time.monotonic()) * 1000):
+            raise _TooLong
+        piece = os.read(pipe.fileno(), min(_PIECE, size - len(taken)))
         if not piece:
             raise _Ended
         taken += piece
