@@ -24,6 +24,34 @@ async ({ name, url, polling, kicked }) => {
 }
 """
 
+# How a client gets in that falls back to the long poll; its first join takes its time.
+FALL_BACK = """
+async ({ name, url, after, slow }) => {
+  const { Socket } = await import(`/node_modules/${name}/priv/static/phoenix.mjs`);
+  const { asked } = await import("/tests/e2e/phoenix_words.mjs");
+  const socket = new Socket(url, { longPollFallbackMs: after });
+  socket.connect();
+  const room = socket.channel("room:1", slow ? { slow } : {});
+  await asked(room.join());
+  const [, who] = await asked(room.push("who", {}));
+  await new Promise((resolve) => socket.disconnect(resolve));
+  return who.transport;
+}
+"""
+NO_WEBSOCKETS = """
+window.WebSocket = class {
+  constructor() {
+    this.readyState = 0;
+    setTimeout(() => {
+      this.readyState = 3;
+      this.onerror({ type: "error" });
+      this.onclose({ code: 1006 });
+    });
+  }
+  close() {}
+};
+"""
+
 
 def package(version: str) -> str:
     return f"phoenix-{version.replace('.', '-')}"
@@ -102,3 +130,29 @@ def test_in_a_browser(browser: Browser, server: Server, version: str, transport:
         for told in ("afterKick", "reopened", "closes", "afterReconnect"):
             del wanted[told]
     assert seen == wanted
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("version", VERSIONS)
+def test_where_websockets_are_blocked_the_long_poll_is_taken(
+    browser: Browser, server: Server, version: str
+) -> None:
+    page = browser.new_page()
+    page.add_init_script(NO_WEBSOCKETS)
+    page.goto(f"{server.http}/")
+    given = {"name": package(version), "url": server.url, "after": 2_500}
+    assert page.evaluate(FALL_BACK, given) == "longpoll"
+    page.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_slow_join_drives_nobody_to_the_long_poll(
+    browser: Browser, server: Server, version: str
+) -> None:
+    """The client gives the websocket a time to answer a heartbeat, and a join takes longer."""
+    page = browser.new_page()
+    page.goto(f"{server.http}/")
+    given = {"name": package(version), "url": server.url, "after": 1_500, "slow": 3}
+    assert page.evaluate(FALL_BACK, given) == "websocket"
+    page.close()
