@@ -108,14 +108,29 @@ _REVERSE: Mapping[Edge, Act] = {
 }
 
 
+async def by_name(db: Db, viewer: Viewer, item_id: UUID, act: Act) -> Standing:
+    """Do what the act says. Refused as `like` is."""
+    return await _act(db, viewer, item_id, act)
+
+
 async def _act(db: Db, viewer: Viewer, item_id: UUID, act: Act) -> Standing:
     if viewer.id is None:
         raise SignInFirst
-    edge, field, present = _EDGES[act]
+    edge, _, present = EDGES[act]
     event = EngagementRecorded(action=act, item_id=item_id, user_id=viewer.id)
-    acted = await store.act(db, edge, present=present, event=event)
+    return standing(item_id, act, await store.act(db, edge, present=present, event=event))
+
+
+def standing(item_id: UUID, act: Act, acted: store.Acted) -> Standing:
+    """Say how an item stands after an act.
+
+    Raises:
+        NoSuchItem: there is none for this viewer.
+
+    """
     if not acted.found:
         raise NoSuchItem
+    edge, field, present = EDGES[act]
     change = (1 if present else -1) if acted.changed else 0
     return Standing(
         id=item_id,

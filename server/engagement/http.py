@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from server.engagement import actions
+from server.engagement import actions, together
 from server.engagement.model import Edge, NoSuchItem, Standing
 from server.kernel.endpoint import Call, Handler, Nothing, Operation
 from server.kernel.problems import SignInFirst, TooMany
@@ -10,38 +10,32 @@ from server.kernel.problems import SignInFirst, TooMany
 
 async def like(call: Call[Nothing, Nothing]) -> Standing:
     """Like an item."""
-    async with call.services.write() as db:
-        return await actions.like(db, call.viewer, call.id())
+    return await together.act(call.services, call.viewer, call.id(), "like")
 
 
 async def unlike(call: Call[Nothing, Nothing]) -> Standing:
     """Take a like back."""
-    async with call.services.write() as db:
-        return await actions.unlike(db, call.viewer, call.id())
+    return await together.act(call.services, call.viewer, call.id(), "unlike")
 
 
 async def bookmark(call: Call[Nothing, Nothing]) -> Standing:
     """Keep an item for later."""
-    async with call.services.write() as db:
-        return await actions.bookmark(db, call.viewer, call.id())
+    return await together.act(call.services, call.viewer, call.id(), "bookmark")
 
 
 async def unbookmark(call: Call[Nothing, Nothing]) -> Standing:
     """Keep an item no longer."""
-    async with call.services.write() as db:
-        return await actions.unbookmark(db, call.viewer, call.id())
+    return await together.act(call.services, call.viewer, call.id(), "unbookmark")
 
 
 async def repost(call: Call[Nothing, Nothing]) -> Standing:
     """Pass an item on to one's followers."""
-    async with call.services.write() as db:
-        return await actions.repost(db, call.viewer, call.id())
+    return await together.act(call.services, call.viewer, call.id(), "repost")
 
 
 async def unrepost(call: Call[Nothing, Nothing]) -> Standing:
     """Take a repost back."""
-    async with call.services.write() as db:
-        return await actions.unrepost(db, call.viewer, call.id())
+    return await together.act(call.services, call.viewer, call.id(), "unrepost")
 
 
 async def toggle_like(call: Call[Nothing, Nothing]) -> Standing:

@@ -177,8 +177,8 @@ _REMOVE = """
 
 
 def _act_statement(edge: Edge, *, present: bool) -> TextClause:
-    table = _TABLES[edge]
-    number = FIELDS.index(_TABLES[edge])
+    table = TABLES[edge]
+    number = FIELDS.index(TABLES[edge])
     change = 1 if present else -1
     return text(
         _ACT.format(
@@ -194,7 +194,7 @@ def _act_statement(edge: Edge, *, present: bool) -> TextClause:
 
 _ACTS = {
     (edge, present): _act_statement(edge, present=present)
-    for edge in _TABLES
+    for edge in TABLES
     for present in (True, False)
 }
 
@@ -210,11 +210,15 @@ class Acted(Struct, frozen=True):
     counts: Counts
 
 
+def key_of(event: EngagementRecorded) -> str:
+    """Of one person and one item the events stay in order; nobody else's wait for them."""
+    return f"{event.item_id}/{event.user_id}"
+
+
 async def act(db: Db, edge: Edge, *, present: bool, event: EngagementRecorded) -> Acted:
     """Make an edge be there or not, with its delta and its event, if the item is live."""
-    # Of one person and one item the events stay in order; nobody else's wait for them.
-    key = f"{event.item_id}/{event.user_id}"
-    given = {"item_id": event.item_id, "user_id": event.user_id, **outbox.columns(event, key)}
+    columns = outbox.columns(event, key_of(event))
+    given = {"item_id": event.item_id, "user_id": event.user_id, **columns}
     row = (await db.execute(_ACTS[edge, present], given)).one()
     return Acted(
         found=row.found,
@@ -230,7 +234,7 @@ _FLAGS = text(
     " union all ".join(
         f"select item_id, '{edge}' as edge from engage.{table}"  # noqa: S608 - our own names
         " where user_id = :user_id and item_id = any(:ids)"
-        for edge, table in _TABLES.items()
+        for edge, table in TABLES.items()
     )
 ).bindparams(bindparam("ids", type_=ARRAY(PG_UUID)))
 
@@ -240,7 +244,7 @@ async def flags(db: Db, user_id: UUID, ids: Collection[UUID]) -> Flags:
     if not ids:
         return Flags()
     rows = (await db.execute(_FLAGS, {"user_id": user_id, "ids": list(ids)})).all()
-    of: dict[str, list[UUID]] = {edge: [] for edge in _TABLES}
+    of: dict[str, list[UUID]] = {edge: [] for edge in TABLES}
     for row in rows:
         of[row.edge].append(row.item_id)
     return Flags(frozenset(of["like"]), frozenset(of["bookmark"]), frozenset(of["repost"]))

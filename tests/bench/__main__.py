@@ -7,7 +7,17 @@ import subprocess
 import sys
 
 # In the order of a reader's day: it starts, a page comes, a like moves, the feed is filled.
-BENCHMARKS = ("start", "feed_page", "likes", "realtime", "trouble", "ingest", "embed", "cards")
+BENCHMARKS = (
+    "start",
+    "feed_page",
+    "likes",
+    "hot_item",
+    "realtime",
+    "trouble",
+    "ingest",
+    "embed",
+    "cards",
+)
 
 
 def main() -> None:

@@ -125,6 +125,7 @@ class Screen(asyncio.Protocol):
         self._answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._transport: Any
         self.told: Callable[[], None] = lambda: None
+        self.on_frame: Callable[[bytes], object] = lambda _data: None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for a websocket."""
@@ -140,6 +141,7 @@ class Screen(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take note; a frame of counters is known by its event's name."""
+        self.on_frame(data)
         if b'"counters"' in data and b"phx_reply" not in data:
             self.told()
         elif (b"phx_reply" in data or b" 101 " in data) and not self._answer.done():

@@ -10,9 +10,10 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import uvloop
 from msgspec import Struct
@@ -33,7 +34,13 @@ class Stage(Struct, frozen=True):
 
 
 @contextmanager
-def stage(*, pulse: bool = False, prepare: str = "") -> Iterator[Stage]:
+def stage(
+    *,
+    pulse: bool = False,
+    prepare: str = "",
+    more: Mapping[str, str] = MappingProxyType({}),
+    workers: int = 1,
+) -> Iterator[Stage]:
     """Start everything, fill the database with what `prepare` says, and take it all down."""
     with tempfile.TemporaryDirectory(prefix="lumen-bench-") as folder:
         home = Home(Path(folder))
@@ -45,13 +52,14 @@ def stage(*, pulse: bool = False, prepare: str = "") -> Iterator[Stage]:
         redis.start()
         try:
             port = ports.pick()
-            environ = environment(home, postgres.url(), redis.url, port)
+            environ = environment(home, postgres.url(), redis.url, port) | more
             run("-m", "server.cli", "migrate", "up", environ=environ)
             if prepare:
                 run("-m", *prepare.split(), environ=environ)
             if pulse:
                 children.append(start("-m", "jobs", "pulse", environ=environ))
-            children.append(start("-m", "server.cli", "serve", environ=environ))
+            serve = ("-m", "server.cli", "serve", "--workers", str(workers))
+            children.append(start(*serve, environ=environ))
             url = f"http://127.0.0.1:{port}"
             wait_for(url)
             yield Stage(url, postgres.url(), redis.url)
