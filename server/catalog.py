@@ -20,6 +20,7 @@ from server.feed import following as following_channel
 from server.feed import http as feed
 from server.feed import reactions as feed_reactions
 from server.graph import http as graph
+from server.graph import reactions as graph_reactions
 from server.items import http as items
 from server.items import reactions as item_reactions
 from server.kernel.channel import TypedChannel
@@ -85,6 +86,7 @@ REACTIONS: tuple[Reaction, ...] = (
     *media_reactions.reactions,
     *display_reactions.reactions,
     *moderation_reactions.reactions,
+    *graph_reactions.reactions,
     *timeline_reactions.reactions,
     *feed_reactions.reactions,
     *post_reactions.reactions,

@@ -18,6 +18,7 @@ from server.graph.model import (
     MOST_HIDDEN,
     Blocked,
     GraphCounts,
+    ListPrivate,
     NoSuchPerson,
     NotYourself,
     PeoplePage,
@@ -45,6 +46,7 @@ _ENDED: Mapping[Tie, type[GraphChanged]] = {
     "block": BlockLifted,
     "mute": Unmuted,
 }
+ENDED_AT_ONCE = 200
 # Who is not in order is not there for others.
 _GONE = frozenset({"suspended", "deleted"})
 
@@ -216,6 +218,8 @@ async def _check_list(db: Db, viewer: Viewer, owner: User) -> None:
         return
     if owner.state in _GONE or not await may_interact(db, viewer, owner.id):
         raise NoSuchPerson
+    if (await users.settings_of(db, [owner.id]))[owner.id].private_follower_lists:
+        raise ListPrivate
 
 
 async def _people(db: Db, viewer: Viewer, ids: Sequence[UUID]) -> list[Person]:
@@ -230,6 +234,21 @@ async def _people(db: Db, viewer: Viewer, ids: Sequence[UUID]) -> list[Person]:
         for user_id in ids
         if user_id in known and user_id not in hidden and known[user_id].state not in _GONE
     ]
+
+
+async def end_follows(db: Db, user_id: UUID) -> bool:
+    """End a batch of the follows of and by a person; False when none is left."""
+    ended = await store.some_follows(db, user_id, ENDED_AT_ONCE)
+    # In the order of ids, as everybody holds people who holds more than one.
+    await store.hold(db, {each for pair in ended for each in pair})
+    for follower, followee in ended:
+        await _unfollow(db, follower, followee)
+    return bool(ended)
+
+
+async def forget(db: Db, user_id: UUID) -> None:
+    """Forget whom a person blocked and muted, and who did so to them."""
+    await store.forget(db, user_id)
 
 
 async def person_of(db: Db, username: str) -> User:

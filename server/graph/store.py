@@ -250,13 +250,12 @@ async def listed(
     return [(row.created_at, row.id) for row in await db.execute(_LISTS[side], given)]
 
 
-_ENDED = text(
+_SOME = text(
     """
-    delete from content.follows where ctid = any(array(
-      select ctid from content.follows
-      where follower_id = :user_id or followee_id = :user_id
-      order by follower_id, followee_id limit :most))
-    returning follower_id, followee_id
+    select follower_id, followee_id from content.follows where follower_id = :user_id
+    union all
+    select follower_id, followee_id from content.follows where followee_id = :user_id
+    limit :most
     """
 )
 _FORGOTTEN = tuple(
@@ -265,9 +264,9 @@ _FORGOTTEN = tuple(
 )
 
 
-async def end_follows(db: Db, user_id: UUID, most: int) -> list[tuple[UUID, UUID]]:
-    """Remove some of the follows of and by a person; gives them as (follower, followee)."""
-    rows = await db.execute(_ENDED, {"user_id": user_id, "most": most})
+async def some_follows(db: Db, user_id: UUID, most: int) -> list[tuple[UUID, UUID]]:
+    """Read some of the follows of and by a person, as (follower, followee)."""
+    rows = await db.execute(_SOME, {"user_id": user_id, "most": most})
     return [(row.follower_id, row.followee_id) for row in rows]
 
 

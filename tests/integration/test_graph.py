@@ -8,13 +8,18 @@ import pytest
 from sqlalchemy import text
 from starlette.applications import Starlette
 
-from server import auth, graph
+from server import auth, graph, users
 from server.graph import Blocked, NoSuchPerson, NotYourself, TooManyPeople
+from server.graph import actions as graph_actions
+from server.graph.model import PeopleQuery
+from server.graph.reactions import end_ties
 from server.kernel.database import Db
 from server.kernel.ids import new_id
 from server.kernel.problems import SignInFirst
 from server.kernel.services import Services
 from server.kernel.viewer import VISITOR, Viewer
+from server.users import AccountSettings
+from server.users.events import UserErased
 from tests.integration.conftest import client_of
 from tests.people import a_user
 
@@ -223,3 +228,43 @@ async def test_who_is_blocked_sees_no_list(ada: httpx2.AsyncClient) -> None:
     assert (await ada.get("/users/fan0/followers")).status_code == 404
     kept = (await ada.get("/users/ada/followers")).json()
     assert "fan0" not in [each["username"] for each in kept["items"]]
+
+
+async def test_a_private_list_is_its_owner_s_only(
+    ada: httpx2.AsyncClient, services: Services
+) -> None:
+    async with services.write() as db:
+        fan = await users.by_username(db, "fan0")
+        assert fan is not None
+        await users.set_settings(db, fan.id, AccountSettings(private_follower_lists=True))
+
+    refused = await ada.get("/users/fan0/following")
+
+    assert (refused.status_code, refused.json()["reason"]) == (403, "list_private")
+    async with services.database.read() as db:
+        theirs = Viewer(fan.id, "user")
+        own = await graph_actions.following_page(db, theirs, "fan0", "secret", PeopleQuery())
+    assert [each.username for each in own.items] == ["ada"]
+
+
+async def test_who_is_gone_for_good_leaves_exact_counts(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.graph.actions.ENDED_AT_ONCE", 2)
+    ada, _ = await two(services)
+    async with services.write() as db:
+        await graph.follow(db, ada, "ben")
+        for number in range(5):
+            fan = await a_user(db, f"fan{number}")
+            await graph.follow(db, fan, "ada")
+            await graph.follow(db, ada, f"fan{number}")
+        await graph.block(db, ada, "fan0")
+    async with services.write() as db:
+        await end_ties(services, db, UserErased(ada.id))  # type: ignore[arg-type]
+        left = (await db.execute(text("select count(*) from content.follows"))).scalar_one()
+        blocks = (await db.execute(text("select count(*) from content.blocks"))).scalar_one()
+        counted = await db.execute(
+            text("select sum(follower_count) + sum(following_count) from content.users")
+        )
+
+    assert (left, blocks, counted.scalar_one()) == (0, 0, 0)
