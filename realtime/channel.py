@@ -75,6 +75,9 @@ class Engine(Protocol):
     def reply(self, ref: SocketRef, answer: Ok | Error) -> None:
         """Answer a message handled before."""
 
+    def be_present(self) -> None:
+        """Count a change of presence; raises Refused where it is one too many."""
+
     def on_end(self, ended: Callable[[], None]) -> None:
         """Call `ended` when the channel is over, which it may be already."""
 
@@ -207,7 +210,7 @@ class _NotRunning:
     def _refuse(self, *_: Any) -> NoReturn:
         raise RuntimeError("this channel is not running: no client has joined it")
 
-    push = push_frame = send_info = stop = socket_ref = reply = on_end = _refuse
+    push = push_frame = send_info = stop = socket_ref = reply = be_present = on_end = _refuse
 
 
 _NOT_RUNNING = _NotRunning()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, assert_never
 
-from realtime.channel import Channel
+from realtime.channel import Channel, Refused
 from realtime.close import DISCONNECTED, FLOODING, IDLE, OVER_RATE, SLOW, TOO_BIG, Close
 from realtime.frame import Wire
 from realtime.guard import is_plain
@@ -14,7 +14,7 @@ from realtime.message import Message, Ref, Reply
 from realtime.meter import Refusal
 from realtime.node import Node
 from realtime.runner import Runner
-from realtime.serializer import V2_SERIALIZER, Malformed, decode_around, reply_frame
+from realtime.serializer import V2_SERIALIZER, Malformed, decode_around
 from realtime.session import Command, Deliver, End, Leave, Send, Session, Start
 from realtime.socket import Socket
 from realtime.telemetry import (
@@ -24,7 +24,7 @@ from realtime.telemetry import (
     SocketOpened,
     WriterOverflowed,
 )
-from realtime.writer import FramedWriter, Writer
+from realtime.writer import Writer
 
 
 class Connection:
@@ -34,8 +34,8 @@ class Connection:
     out through the writer that it made.
     """
 
-    __slots__ = ("_began", "_decode", "_heard", "_id", "_lane", "_malformed", "_meter", "_node",
-                 "_now", "_routes", "_runners", "_session", "fanout", "limits", "over", "socket",
+    __slots__ = ("_began", "_decode", "_heard", "_id", "_malformed", "_meter", "_node", "_now",
+                 "_plain", "_routes", "_runners", "_session", "fanout", "limits", "over", "socket",
                  "spawn", "tally", "telemetry", "writer")  # fmt: skip
 
     def __init__(self, node: Node, socket: Socket, writer: Writer) -> None:
@@ -52,10 +52,10 @@ class Connection:
         is_v2 = writer.serializer is V2_SERIALIZER
         self._decode: Callable[[str | bytes], Message] = writer.serializer.decode
         if is_v2 and node.raw_events:
-            self._decode = partial(decode_around, raw=node.raw_events)
-        self._lane = writer if is_v2 and isinstance(writer, FramedWriter) else None
+            self._decode = partial(decode_around, node.raw_events)
         self._session = Session(self._known, limit=node.limits.max_channels)
         self._runners: dict[int, Runner] = {}
+        self._plain: dict[str, Runner] = {}  # those whose messages may be handled in place
         self._malformed = 0
         self._now = asyncio.get_running_loop().time
         self._began = self._heard = self._now()
@@ -81,8 +81,11 @@ class Connection:
         except Malformed as error:
             self._count_malformed(str(error))
             return
+        self._take(message, len(data))
+
+    def _take(self, message: Message, size: int) -> None:
         if self._meter is not None:
-            refusal = self._meter.ask(message, len(data), self._heard)
+            refusal = self._meter.ask(message, size, self._heard)
             if refusal is not None and self._refuse(message, refusal):
                 return
         key = self._session.addressee(message)
@@ -161,27 +164,32 @@ class Connection:
 
     def reply(self, join_ref: Ref, ref: Ref, topic: str, status: str, response: Any) -> None:
         """Encode and send, behind what was sent before."""
-        if self._lane is not None:
-            frame = reply_frame(join_ref, ref, topic, status, response)
-            self.fanout.answer(self._lane, frame)
-        else:
-            self.send(Reply(join_ref, ref, topic, status, response))
+        self.send(Reply(join_ref, ref, topic, status, response))
 
     def answered(self, key: int, status: Literal["ok", "error"], response: Any) -> None:
         """A join has its answer."""
         if status == "error":
-            self._runners.pop(key, None)
+            self._drop(key)
+        elif (runner := self._runners[key]).plain:
+            self._plain[runner.topic] = runner
         self._execute(self._session.answered(key, status, response))
 
     def left(self, key: int) -> None:
         """A channel has come to the end that its client asked for."""
-        self._runners.pop(key, None)
+        self._drop(key)
         self._execute(self._session.left(key))
 
     def ended(self, key: int, *, crashed: bool) -> None:
         """A channel is over by itself."""
-        self._runners.pop(key, None)
+        self._drop(key)
         self._execute(self._session.ended(key, crashed=crashed))
+
+    def _drop(self, key: int) -> Runner | None:
+        """Forget a channel; a newer one of its topic stays."""
+        runner = self._runners.pop(key, None)
+        if runner is not None and self._plain.get(runner.topic) is runner:
+            del self._plain[runner.topic]
+        return runner
 
     def _known(self, topic: str) -> bool:
         return self._routes.match(topic) is not None
@@ -196,9 +204,12 @@ class Connection:
                 case Start():
                     self._start(command)
                 case Leave(key):
-                    self._runners[key].leave()
+                    runner = self._runners[key]
+                    self._plain.pop(runner.topic, None)
+                    runner.leave()
                 case End(key, reason):
-                    self._runners.pop(key).end(reason)
+                    if (runner := self._drop(key)) is not None:
+                        runner.end(reason)
                 case _:
                     assert_never(command)
 
@@ -225,32 +236,45 @@ class Connection:
         if self._meter is not None:
             self._meter.release()
         runners, self._runners = self._runners, {}
+        self._plain.clear()
         for runner in runners.values():
             runner.end("closed")
         self.fanout.forget(self.writer)
         return True
 
+    def be_present(self, topic: str) -> None:
+        """Count a change of presence; raises Refused where it is one too many."""
+        refusal = None if self._meter is None else self._meter.be_present(self._now())
+        if refusal is not None and not self.over:
+            self._tell_refused(topic, refusal)
+            raise Refused("rate_limited", retry_after_ms=_milliseconds(refusal))
+
     def _refuse(self, message: Message, refusal: Refusal) -> bool:
         """Tell a client that it asks for too much; say whether the message is not to be heard."""
+        if refusal.binding and not refusal.closes and message.ref is not None:
+            told = {"reason": "rate_limited", "retry_after_ms": _milliseconds(refusal)}
+            self.send(Reply(message.join_ref, message.ref, message.topic, "error", told))
+        self._tell_refused(message.topic, refusal)
+        return refusal.closes or refusal.binding
+
+    def _tell_refused(self, topic: str, refusal: Refusal) -> None:
+        """Warn of the first of a row, and close at one too many."""
         outcome: Literal["refused", "closed"] = "closed" if refusal.closes else "refused"
         if refusal.closes or refusal.binding:
             self.telemetry.emit(RateLimited(refusal.scope, refusal.kind, outcome))
         if refusal.closes:
             self.close(OVER_RATE)
-            return True
-        if not refusal.binding:
-            return False
-        told = {"reason": "rate_limited", "retry_after_ms": math.ceil(refusal.retry_after_s * 1000)}
-        topic = message.topic
-        if message.ref is not None:
-            self.send(Reply(message.join_ref, message.ref, topic, "error", told))
-        if refusal.warns:
-            warning = {**told, "scope": refusal.scope, "kind": refusal.kind}
-            self.send(Message(None, None, topic, "rate_limited", warning))
-        return True
+        elif refusal.binding and refusal.warns:
+            warning = {"reason": "rate_limited", "retry_after_ms": _milliseconds(refusal)}
+            about = {"scope": refusal.scope, "kind": refusal.kind}
+            self.send(Message(None, None, topic, "rate_limited", {**warning, **about}))
 
     def _count_malformed(self, reason: str) -> None:
         self._malformed += 1
         self.telemetry.emit(MalformedReceived(reason))
         if self._malformed >= self.limits.max_malformed:
             self.close(FLOODING)
+
+
+def _milliseconds(refusal: Refusal) -> int:
+    return math.ceil(refusal.retry_after_s * 1000)

@@ -14,6 +14,7 @@ from realtime.message import pack
 from realtime.node import Measures, Node
 from realtime.pubsub.port import Envelope, PubSub, seal
 from realtime.serializer import check_names
+from realtime.shares import Sharing
 from realtime.socket import ConnectInfo, Socket
 from realtime.telemetry import ChannelCrashed, Telemetry
 from realtime.token import Token
@@ -51,6 +52,10 @@ class Endpoint:
         self.websocket = WebSocketTransport(self.node)
         self.sse = EventStreamTransport(self.node)
         self.longpoll = LongPollTransport(self.node, self, self.name, Token(secrets or token_hex()))
+        self.sharing: Sharing | None = None
+        if limits.user_rates is not None or limits.address_rates is not None:
+            every_s = limits.share_rates_s
+            self.sharing = Sharing(self.name, self.node.meters, self, self.telemetry, every_s)
         self._gaps: dict[object, Callable[[], None]] = {}
         self._detach: list[Callable[[], None]] = []
 
@@ -60,11 +65,16 @@ class Endpoint:
             self._detach.append(self.pubsub.telemetry.attach(self.telemetry.emit))
         self._detach.append(self.pubsub.attach(self._deliver, self._gap))
         await self.pubsub.start()
+        if self.sharing is not None:
+            self.sharing.start()
 
     async def stop(self) -> None:
         """Send away who is still here, wait for what is running, and listen to nobody."""
         await self.drain(pause_s=0)
+        if self.sharing is not None:
+            self.sharing.stop()
         await self.node.settle(self.node.limits.shutdown_timeout_s)
+        self.node.tally.tell()
         while self._detach:
             self._detach.pop()()
         await self.pubsub.stop()
@@ -92,6 +102,10 @@ class Endpoint:
     def local_broadcast(self, topic: str, event: str, payload: Any) -> None:
         """Send to everyone on a topic on this node, at once."""
         self._deliver(seal(self.name, topic, event, payload))
+
+    def local_broadcast_from(self, sender: int, topic: str, event: str, payload: Any) -> None:
+        """Send to everyone on a topic on this node but one channel."""
+        self._deliver(seal(self.name, topic, event, payload, sender))
 
     def subscribe(self, topic: str, handler: Listener) -> Callable[[], None]:
         """Call `handler` in place with what is broadcast on a topic, until told to stop."""

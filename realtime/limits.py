@@ -28,6 +28,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_batch_bytes: int = 8_388_608
     sse_comment_s: float = 15.0
     socket_rates: Rates | None = None
-    user_rates: Rates | None = None  # shared by the sockets of one `Socket.user()` on this node
+    user_rates: Rates | None = None  # shared by the sockets of one `Socket.user()`
     address_rates: Rates | None = None  # shared by those of one `ConnectInfo.peer`
+    share_rates_s: float = 1.0  # how often nodes tell each other what users and addresses use
     refusals: Rate = Rate(1.0, 60.0)  # of one socket for its rates; then close 1008

@@ -16,7 +16,7 @@ from realtime.meter import Meters
 from realtime.socket import ConnectInfo, ConnectRefused, Hub, Socket
 from realtime.spans import trace_connect
 from realtime.tally import Tally
-from realtime.telemetry import SocketRefused, Telemetry
+from realtime.telemetry import Drained, SocketRefused, Telemetry
 from realtime.topic import Routes
 
 _DRAIN_BATCH, _DRAIN_PAUSE_S = 200, 0.25
@@ -144,8 +144,10 @@ class Node:
     async def drain(self, *, batch: int, pause_s: float) -> None:
         """Send everyone away a batch at a time, so that the next node is not run over."""
         while self.connections:
-            for connection in tuple(islice(self.connections, batch)):
+            some = tuple(islice(self.connections, batch))
+            for connection in some:
                 connection.close(RESTARTING)
+            self.telemetry.emit(Drained(len(some), len(self.connections)))
             await asyncio.sleep(pause_s if self.connections else 0)
 
     def begin_drain(self) -> None:

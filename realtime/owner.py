@@ -42,3 +42,6 @@ class Owner(Protocol):
 
     def ended(self, key: int, *, crashed: bool) -> None:
         """A channel is over by itself."""
+
+    def be_present(self, topic: str) -> None:
+        """Count a change of presence; raises Refused where it is one too many."""

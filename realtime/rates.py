@@ -19,33 +19,37 @@ class Rates(Struct, frozen=True, kw_only=True):
 
     joins: Rate | None = None
     pushes: Rate | None = None
+    presence: Rate | None = None  # what channels track and update for a client
     bytes: Rate | None = None
 
 
 class Bucket:
     """What is left of a rate. It keeps only when it will be full again."""
 
-    __slots__ = ("_burst_s", "_full_at", "_per_s")
+    __slots__ = ("_whole_unit_s", "burst_s", "full_at", "unit_s")
 
     def __init__(self, rate: Rate) -> None:
-        self._per_s = rate.per_s
-        self._burst_s = rate.burst / rate.per_s
-        self._full_at = 0.0
+        self.unit_s = self._whole_unit_s = 1.0 / rate.per_s
+        self.burst_s = rate.burst / rate.per_s
+        self.full_at = 0.0
 
     def take(self, amount: float, now: float) -> float:
         """Take and return 0, or take nothing and return in how many seconds to ask again.
 
         More than the burst is given by a full bucket, which is empty the longer for it.
         """
-        cost_s = amount / self._per_s
-        full_at = self._full_at
-        if full_at < now:  # noqa: PLR1730 - max() takes longer than all the rest
-            full_at = now
-        if full_at - now + cost_s <= self._burst_s:  # most often; what follows says the same
-            self._full_at = full_at + cost_s
-            return 0.0
-        wait_s = full_at - now + min(cost_s, self._burst_s) - self._burst_s
+        cost_s = amount * self.unit_s
+        full_at = max(self.full_at, now)
+        wait_s = full_at - now + min(cost_s, self.burst_s) - self.burst_s
         if wait_s > 0:
             return wait_s
-        self._full_at = full_at + cost_s
+        self.full_at = full_at + cost_s
         return 0.0
+
+    def is_full(self, now: float) -> bool:
+        """Say whether nothing was taken lately."""
+        return self.full_at <= now
+
+    def scale(self, part: float) -> None:
+        """Give out this part of the rate and of the burst from now on."""
+        self.unit_s = self._whole_unit_s / part

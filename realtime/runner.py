@@ -8,46 +8,51 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
 
 from realtime.channel import Answer, Channel, Error, Ok, Refused, SocketRef, Stop
 from realtime.frame import Frame, Wire
-from realtime.guard import Raised, guarded, guarded_call, is_plain, settled
+from realtime.guard import Raised, guarded, guarded_call, guarded_three, is_plain, settled
 from realtime.inbox import Info, Item, Leaving, Stopping
 from realtime.joining import ABANDONED, JoinAnswer, ask, ask_now
-from realtime.message import Broadcast, Message, Reply, pack
+from realtime.message import Broadcast, Message, Ref, Reply, pack
 from realtime.owner import Owner
 from realtime.session import Start
 from realtime.spans import trace
 from realtime.tally import Outcome
 from realtime.telemetry import ChannelCrashed, InboxOverflowed, Joined
 
+_IDLE: Final = object()
+
 
 class Runner:
     """One channel while a client is joined to it."""
 
     __slots__ = (
-        *("_current", "_doing", "_ends", "_held", "_inbox", "_join_ref", "_key", "_open", "_owner"),
-        *("_pattern", "_plain", "_reason", "_task", "_timer", "_topic", "channel", "member"),
+        *("_counts", "_current", "_doing", "_ends", "_held", "_inbox", "_join_ref", "_key"),
+        *("_open", "_owner", "_pattern", "_reason", "_task", "_timer", "channel"),
+        *("client_ref", "member", "plain", "topic"),
     )
 
     def __init__(self, owner: Owner, start: Start, pattern: str, member: int) -> None:
         self.channel: Channel  # made within the join, so that a broken one is a crashed join
         self.member = member
+        self.client_ref = start.join.join_ref  # what the client's messages for it carry
+        self.plain = False  # its handle_in is a plain function, or one that may return at once
         self._owner = owner
         self._key = start.key
-        self._topic = start.join.topic
+        self.topic = start.join.topic
         self._join_ref = start.join_ref
         self._pattern = pattern
-        self._plain = False  # its handle_in is a plain function, or one that may return at once
+        self._counts = owner.tally.of(pattern)
         self._inbox: list[Item] = []  # a deque would be the largest part of a quiet channel
         self._held: list[Wire | Frame] | None = []  # what follows the answer to the join
         self._open = False  # the join was answered ok
         self._reason: str | None = None  # why it is over
-        self._current: Message | None = None
+        self._current: Ref = _IDLE  # the ref of the message that is being handled
         self._doing = "join"  # which callback is to blame
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -57,7 +62,7 @@ class Runner:
 
     def start(self, make: Callable[[], Channel], join: Message, *, at_once: bool) -> None:
         """Begin the join. Broadcasts from now on are kept until it is answered."""
-        self._owner.fanout.watch(self._topic, self.member, self._take)
+        self._owner.fanout.watch(self.topic, self.member, self._take)
         if at_once:
             began = perf_counter()
             answer = ask_now(partial(self._made, make), join, self._owner)
@@ -71,8 +76,8 @@ class Runner:
 
     def receive(self, message: Message) -> None:
         """Take a message of the client, or tell it that the channel cannot keep up."""
-        if self._plain and self._task is None and self._current is None and self._reason is None:
-            self._handle_now(message)
+        if self.plain and self._is_free():
+            self.handle(message.ref, message.event, message.payload)
             return
         if len(self._inbox) < self._owner.limits.inbox_size:
             self._put(message)
@@ -81,6 +86,16 @@ class Runner:
         if message.ref is not None:
             refusal = {"reason": "overloaded"}
             self._owner.send(Reply(self._join_ref, message.ref, message.topic, "error", refusal))
+
+    def handle(self, ref: Ref, event: str, payload: Any) -> None:
+        """Let a plain handler take a message in place; what it raises ends the channel."""
+        raised = guarded_three(self._handle_now, ref, event, payload)
+        if raised is not None:
+            self._current = _IDLE
+            self._crashed(raised.error)
+            self._owner.tally.add(self._pattern, event, "crashed", 0.0)
+        if self._inbox:
+            self._wake()
 
     def leave(self) -> None:
         """Come to an end after what is in the inbox."""
@@ -93,7 +108,7 @@ class Runner:
         self._reason = reason
         self._inbox.clear()
         self._held = []
-        self._owner.fanout.part(self._topic, self.member, self._owner.writer)
+        self._owner.fanout.part(self.topic, self.member, self._owner.writer)
         for ended in self._ends:
             ended()
         if self._task is None:
@@ -112,7 +127,7 @@ class Runner:
     def push(self, event: str, payload: Any) -> None:
         """Send to this client, unless it is over."""
         if self._reason is None:
-            message = Message(self._join_ref, None, self._topic, event, payload)
+            message = Message(self._join_ref, None, self.topic, event, payload)
             self._send(self._owner.encode(message))
 
     def push_frame(self, frame: Frame) -> None:
@@ -130,15 +145,19 @@ class Runner:
 
     def socket_ref(self) -> SocketRef:
         """Return what the message being handled is answered by."""
-        if self._current is None or self._current.ref is None:
+        if self._current is _IDLE or self._current is None:
             raise RuntimeError("there is no message to answer: call this inside handle_in")
-        return SocketRef(self._current.ref)
+        return SocketRef(self._current)
 
     def reply(self, ref: SocketRef, answer: Ok | Error) -> None:
         """Answer a message, unless the channel is over."""
         if self._reason is None:
             status = "ok" if isinstance(answer, Ok) else "error"
-            self._owner.reply(self._join_ref, ref.ref, self._topic, status, answer.response)
+            self._owner.reply(self._join_ref, ref.ref, self.topic, status, answer.response)
+
+    def be_present(self) -> None:
+        """Count a change of presence; raises Refused where it is one too many."""
+        self._owner.be_present(self.topic)
 
     def on_end(self, ended: Callable[[], None]) -> None:
         """Call `ended` when the channel is over, which it may be already."""
@@ -197,7 +216,7 @@ class Runner:
 
     def _wake(self) -> None:
         """See that what is in the inbox is done, but not while a plain function is at work."""
-        if self._task is None and self._current is None and self._inbox:
+        if self._task is None and self._current is _IDLE and self._inbox:
             self._task = self._owner.spawn(self._run(None))
 
     async def _run(self, first: Callable[[], Coroutine[Any, Any, None]] | None) -> None:
@@ -267,7 +286,7 @@ class Runner:
         self.channel.engine = self
         if self._owner.telemetry.tracing:
             trace(self.channel, self._pattern, self._owner.telemetry)
-        self._plain = is_plain(type(self.channel).handle_in)
+        self.plain = is_plain(type(self.channel).handle_in)
         return self.channel
 
     def _opened(self, response: Any) -> None:
@@ -282,8 +301,8 @@ class Runner:
                 self._send(what)
         if not self.channel.intercept and self._reason is None:
             fanout = self._owner.fanout
-            fanout.part(self._topic, self.member)
-            fanout.enter(self._topic, self.member, self._owner.writer)
+            fanout.part(self.topic, self.member)
+            fanout.enter(self.topic, self.member, self._owner.writer)
 
     async def _handle(self, item: Info | Frame | Leaving | Stopping) -> None:
         match item:
@@ -300,61 +319,65 @@ class Runner:
             case Stopping(reason):
                 self._finish(reason)
 
-    def _handle_now(self, message: Message) -> None:
-        """Let a plain handler work in place, without a task."""
-        began = perf_counter()
-        self._doing, self._current = "handle_in", message
-        outcome = guarded_call(self._handled, message)
-        if outcome is None:
-            return  # it has given back something to wait for, and a task does
-        self._current = None
-        if isinstance(outcome, Raised):
-            self._crashed(outcome.error)
-            outcome = "crashed"
-        self._owner.tally.add(self._pattern, message.event, outcome, perf_counter() - began)
-        if self._inbox:
-            self._wake()
+    def _is_free(self) -> bool:
+        return self._task is None and self._current is _IDLE and self._reason is None
 
-    def _handled(self, message: Message) -> Outcome | None:
-        channel, event, payload = self.channel, message.event, message.payload
+    def _handle_now(self, ref: Ref, event: str, payload: Any) -> None:  # noqa: C901, PLR0912
+        """Let a plain handler work in place, without a task. Of many alike only one is timed."""
+        if self._task is not None or self._current is not _IDLE or self._reason is not None:
+            self.receive(Message(self.client_ref, ref, self.topic, event, payload))
+            return
+        count = self._counts.get(event)
+        began = perf_counter() if count is None else 0.0
+        self._doing, self._current = "handle_in", ref
+        channel = self.channel
+        answer: Answer | Awaitable[Answer]
         try:
             if isinstance(payload, Raw) is not (event in channel.raw):
-                payload = self._payload(message)
+                payload = self._payload(event, payload)
             answer = channel.handle_in(event, payload)
         except Refused as refusal:
             answer = Error(refusal.response)
         if isinstance(answer, Ok):
-            if message.ref is not None and self._reason is None:
-                self._owner.reply(self._join_ref, message.ref, self._topic, "ok", answer.response)
-            return "ok"
-        if answer is None:
-            return "ok"
-        if isinstance(answer, Error | Stop):
+            if ref is not None and self._reason is None:
+                self._owner.reply(self._join_ref, ref, self.topic, "ok", answer.response)
+        elif answer is not None:
+            message = Message(self.client_ref, ref, self.topic, event, None)
+            if not isinstance(answer, Error | Stop):  # it has given back something to wait for
+                work = partial(self._handle_in, message, answer)
+                self._task = self._owner.spawn(self._run(work))
+                return
             self._answer(message, answer)
-            return "refused" if isinstance(answer, Error) else "ok"
-        self._task = self._owner.spawn(self._run(partial(self._handle_in, message, answer)))
-        return None
+        self._current = _IDLE
+        refused = isinstance(answer, Error)
+        if count and not refused:
+            count[0] += 1
+        else:
+            seconds = perf_counter() - began if began else 0.0
+            self._owner.tally.add(self._pattern, event, "refused" if refused else "ok", seconds)
 
     async def _handle_in(self, message: Message, begun: Answer | Awaitable[Answer] = None) -> None:
         began = perf_counter()
-        self._current = message
+        self._current = message.ref
         outcome: Outcome = "crashed"
         try:
             try:
-                begun = begun or self.channel.handle_in(message.event, self._payload(message))
+                if begun is None:
+                    payload = self._payload(message.event, message.payload)
+                    begun = self.channel.handle_in(message.event, payload)
                 answer = await settled(begun)
             except Refused as refusal:
                 answer = Error(refusal.response)
             outcome = "refused" if isinstance(answer, Error) else "ok"
             self._answer(message, answer)
         finally:
-            self._current = None
+            self._current = _IDLE
             seconds = perf_counter() - began
             self._owner.tally.add(self._pattern, message.event, outcome, seconds)
 
-    def _payload(self, message: Message) -> Any:
+    def _payload(self, event: str, payload: Any) -> Any:
         """Return the payload as this channel wants it; another of the socket may want it raw."""
-        payload, raw = message.payload, message.event in self.channel.raw
+        raw = event in self.channel.raw
         if isinstance(payload, Raw) is raw or isinstance(payload, bytes):
             return payload
         if raw:  # a client of version 1, whose messages are read whole

@@ -123,7 +123,7 @@ class V1:
 V1_SERIALIZER, V2_SERIALIZER = V1(), V2()
 
 
-def decode_around(data: str | bytes, raw: Collection[str]) -> Message:
+def decode_around(raw: Collection[str], data: str | bytes) -> Message:
     """Read a message of version 2; the payload of an event in `raw` is left as it was written."""
     if isinstance(data, bytes):
         return _binary_push(data)

@@ -29,6 +29,13 @@ class SocketClosed(Struct, frozen=True):
     seconds: float
 
 
+class Drained(Struct, frozen=True):
+    """One batch of a node that stops was sent on."""
+
+    sockets: int
+    left: int
+
+
 class Joined(Struct, frozen=True):
     """A join was answered, or given up by the client before it was."""
 
@@ -88,7 +95,7 @@ class RateLimited(Struct, frozen=True):
     """A client asked for more than its rate: it was told, or closed for going on regardless."""
 
     scope: Literal["socket", "user", "address"]
-    kind: Literal["joins", "pushes", "bytes"]
+    kind: Literal["joins", "pushes", "presence", "bytes"]
     outcome: Literal["refused", "closed"]
 
 
@@ -142,6 +149,7 @@ Event: TypeAlias = (
     SocketOpened
     | SocketRefused
     | SocketClosed
+    | Drained
     | Joined
     | Handled
     | ChannelCrashed

@@ -93,10 +93,14 @@ class Presence:
     def track(
         self, channel: Channel, key: object, meta: Meta | None = None, *, topic: str | None = None
     ) -> str:
-        """Make a channel present under a key, and return the phx_ref; refused if it is already."""
+        """Make a channel present under a key, and return the phx_ref.
+
+        Refused if it is already, or if its client's rate of `presence` is used up.
+        """
         place = (topic or channel.topic, str(key))
         if place in self._tracked.get(channel, {}):
             raise Refused("already_tracked")
+        channel.engine.be_present()
         first = channel not in self._tracked
         entry = self._put(channel, place, meta or {})
         self._tell(Change([entry], []))
@@ -112,11 +116,15 @@ class Presence:
         *,
         topic: str | None = None,
     ) -> str:
-        """Say something else of a presence, and return its new phx_ref; refused without one."""
+        """Say something else of a presence, and return its new phx_ref.
+
+        Refused without one, or if its client's rate of `presence` is used up.
+        """
         place = (topic or channel.topic, str(key))
         tracked = self._tracked.get(channel, {}).get(place)
         if tracked is None:
             raise Refused("nopresence")
+        channel.engine.be_present()
         old = tracked.entry
         said = meta(dict(old.meta)) if callable(meta) else meta
         self.tracker.state.remove(tracked.dot)

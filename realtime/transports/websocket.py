@@ -8,6 +8,7 @@ from typing import Any, Protocol, cast
 
 from realtime.close import CRASHED, GOING_AWAY, SLOW, Close
 from realtime.connection import Connection
+from realtime.express import connection_of
 from realtime.frame import Wire
 from realtime.handshake import subprotocols
 from realtime.node import Node
@@ -92,7 +93,7 @@ class WebSocketTransport:
         writer = FramedWriter(
             serializer, lane, limit=limits.writer_bytes, grace_s=limits.close_grace_s
         )
-        connection = Connection(self._node, socket, writer)
+        connection = connection_of(self._node, socket, writer)
         writer.overflowed = connection.overflowed
         lane.attach(connection)
         return connection

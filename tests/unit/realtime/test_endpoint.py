@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 from realtime import Broadcast, Endpoint, LocalPubSub, Publisher, PublishFailed
 from realtime.node import Measures
 from realtime.pubsub.port import Envelope
-from realtime.telemetry import ChannelCrashed, Event, PubSubLost, SocketClosed, Telemetry
+from realtime.telemetry import ChannelCrashed, Drained, Event, PubSubLost, SocketClosed, Telemetry
 from realtime.testing import connect
 from tests.unit.realtime.rooms import Guest, Room, serving, told_of
 
@@ -152,6 +152,8 @@ async def test_draining_sends_everyone_away_in_batches() -> None:
             await asyncio.sleep(5)
         await drain
         assert closed == [2, 4, 5]
+        batches = [(event.sockets, event.left) for event in told_of(told, Drained)]
+        assert batches == [(2, 3), (2, 1), (1, 0)]
         assert {client.closed.code for client in clients if client.closed} == {1012}
         assert len(told_of(told, SocketClosed)) == 5
 
@@ -186,3 +188,14 @@ async def test_a_thousand_comings_and_goings_leave_nothing_behind() -> None:
         await asyncio.sleep(1)
         node: Any = endpoint.node
         assert len(node.fanout) == len(node.connections) == len(node.by_id) == len(node._tasks) == 0
+
+
+async def test_a_local_broadcast_may_leave_out_one_channel() -> None:
+    async with serving() as (endpoint, _):
+        one, other = await connect(endpoint), await connect(endpoint)
+        for client in (one, other):
+            await client.join("room:1")
+        sender = one.connection.socket.assigns["rooms"]["room:1"].engine.member
+        endpoint.local_broadcast_from(sender, "room:1", "news", {"n": 1})
+        assert (await other.receive("news")).payload == {"n": 1}
+        await one.refute("news")

@@ -187,3 +187,54 @@ async def test_a_heartbeat_flood_is_closed_too() -> None:
         assert client.closed.code == 1008
         assert [event.outcome for event in told_of(told, RateLimited)] == ["closed"]
         assert len(endpoint.node.connections) == 0
+
+
+def test_presence_is_counted_apart_and_warned_of_once_in_a_row() -> None:
+    meters = Meters(Limits(user_rates=Rates(presence=Rate(1.0, 1.0)), refusals=Rate(0.001, 3.0)))
+    meter = meters.of("ada", "10.0.0.1")
+    assert meter is not None
+    assert meter.be_present(0.0) is None
+    refusals = [meter.be_present(0.25) for _ in range(4)]
+    assert [refusal and refusal.warns for refusal in refusals] == [True, False, False, False]
+    assert [refusal and refusal.closes for refusal in refusals] == [False, False, False, True]
+    first = refusals[0]
+    assert first is not None
+    assert (first.scope, first.kind, first.retry_after_s) == ("user", "presence", 0.75)
+    assert first.binding
+    assert meter.ask(SAY, 1, 0.25) is None  # messages have nothing to do with it
+    again = meter.be_present(0.5)
+    assert again is not None
+    assert not again.warns
+    assert meter.be_present(1.0) is None
+    once_more = meter.be_present(1.0)
+    assert once_more is not None
+    assert once_more.warns
+
+
+def test_without_a_rate_of_presence_nobody_is_counted() -> None:
+    meter = Meters(Limits(socket_rates=Rates(pushes=Rate(1.0, 1.0)))).of(None, None)
+    assert meter is not None
+    assert [meter.be_present(0.0) for _ in range(3)] == [None] * 3
+
+
+def test_each_class_has_a_bucket_of_its_own() -> None:
+    rates = Rates(joins=Rate(1, 1), pushes=Rate(1, 2), presence=Rate(1, 3), bytes=Rate(1, 4))
+    meters = Meters(Limits(user_rates=rates))
+    meter = meters.of("ada", None)
+    assert meter is not None
+    assert meters.names() == [("user", "ada")]
+    bursts = {kind: bucket.burst_s for kind, bucket in meters.buckets("user", "ada").items()}
+    assert bursts == {"joins": 1, "pushes": 2, "presence": 3, "bytes": 4}
+    assert meters.buckets("user", "bob") == {}
+
+
+def test_a_bucket_may_give_out_a_part() -> None:
+    bucket = Bucket(Rate(per_s=4.0, burst=8.0))
+    assert bucket.is_full(0.0)
+    bucket.scale(0.5)
+    assert bucket.take(4.0, 0.0) == 0
+    assert not bucket.is_full(1.9)
+    assert bucket.is_full(2.0)
+    assert bucket.take(1.0, 0.0) == 0.5
+    bucket.scale(1.0)
+    assert bucket.take(1.0, 0.0) == 0.25

@@ -80,20 +80,20 @@ def test_what_version_1_cannot_say_is_refused_in_words() -> None:
 
 
 def test_a_payload_may_be_left_as_it_was_written() -> None:
-    read = decode_around(PLAIN, {"e"})
+    read = decode_around({"e"}, PLAIN)
     assert (read.join_ref, read.ref, read.topic, read.event) == ("1", "2", "t", "e")
     assert bytes(read.payload) == b'{"a":[1]}'
     assert isinstance(read.payload, msgspec.Raw)
-    assert decode_around(PLAIN, {"other"}) == V2.decode(PLAIN) == Message(*json.loads(PLAIN))
+    assert decode_around({"other"}, PLAIN) == V2.decode(PLAIN) == Message(*json.loads(PLAIN))
     binary = b"\x00\x01\x01\x01\x0112te!"
-    assert decode_around(binary, {"e"}) == V2.decode(binary) == Message("1", "2", "t", "e", b"!")
+    assert decode_around({"e"}, binary) == V2.decode(binary) == Message("1", "2", "t", "e", b"!")
 
 
 @pytest.mark.parametrize("data", ["[", "{}", '["1","2","t","e"]', '["1","2","t","e",{]', b"\x07"])
 @pytest.mark.parametrize("raw", [set(), {"e"}])
 def test_nothing_malformed_is_left_as_it_was_written(data: Any, raw: set[str]) -> None:
     with pytest.raises(Malformed):
-        decode_around(data, raw)
+        decode_around(raw, data)
 
 
 @pytest.mark.parametrize("response", [{"a": 1}, [], None, b"", b"\x01\x02", {"long": "x" * 70_000}])

@@ -1,6 +1,6 @@
 """Nodes whose clients see each other."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, ClassVar
 
@@ -92,7 +92,12 @@ async def nodes(
 
 @asynccontextmanager
 async def one_node(
-    network: Network, kind: type[Presence] = Presence, pace: Pace | None = None, **how: Any
+    network: Network,
+    kind: type[Presence] = Presence,
+    pace: Pace | None = None,
+    *,
+    limits: Mapping[str, Any] | None = None,
+    **how: Any,
 ) -> AsyncIterator[Node]:
     found: list[Presence] = []
 
@@ -102,7 +107,8 @@ async def one_node(
         return socket
 
     end = network.pubsub()
-    async with Endpoint(make_socket, pubsub=end, limits=Limits(idle_timeout_s=1e6)) as endpoint:
+    bounds = Limits(idle_timeout_s=1e6, **(limits or {}))
+    async with Endpoint(make_socket, pubsub=end, limits=bounds) as endpoint:
         found.append(kind(endpoint, pace=pace or Pace(), **how))
         async with found[0]:
             yield Node(endpoint, found[0], end)

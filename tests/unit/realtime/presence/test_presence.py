@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from realtime import Refused
+from realtime import Rate, Rates, Refused
 from realtime.presence import Presence, Presences
 from realtime.presence.presence import Presence as Tracking
-from realtime.telemetry import ChannelCrashed, MalformedReceived
+from realtime.telemetry import ChannelCrashed, MalformedReceived, RateLimited
 from realtime.testing import Client, connect
 from tests.unit.realtime.presence.lobbies import TOPIC, nodes, one_node
 from tests.unit.realtime.rooms import told_of
@@ -115,6 +115,32 @@ async def test_what_is_refused() -> None:
         assert await node.names() == {"ada", "7"}
         assert (await client.request(TOPIC, "untrack", {"key": 7})).ok
         assert await node.names() == {"ada"}
+
+
+async def test_too_much_presence_is_refused_warned_of_and_closed() -> None:
+    few = {"socket_rates": Rates(presence=Rate(0.5, 2.0)), "refusals": Rate(0.001, 2.0)}
+    async with nodes(2, limits=few) as (_, (one, two)):
+        watcher = await two.visit()
+        client = await one.visit("ada")
+        assert (await client.request(TOPIC, "update", {"key": "ada", "meta": {"n": 1}})).ok
+        refused = await client.request(TOPIC, "update", {"key": "ada", "meta": {"n": 2}})
+        assert refused.response == {"reason": "rate_limited", "retry_after_ms": 2000}
+        warning = await client.receive("rate_limited")
+        assert warning.payload == {**refused.response, "scope": "socket", "kind": "presence"}
+        # What was said before holds, and taking it away is always allowed.
+        (meta,) = (await diff(watcher))["joins"]["ada"]["metas"]
+        assert meta["n"] == 1
+        assert (await client.request(TOPIC, "untrack", {"key": "ada"})).ok
+        assert not (await client.request(TOPIC, "track", {"key": "ada"})).ok
+        await client.refute("rate_limited", within=2.0)
+        assert (await client.request(TOPIC, "track", {"key": "ada"})).ok
+        client.push(TOPIC, "track", {"key": "bob"})
+        assert (await client.wait_closed()).code == 1008
+        kinds = [(event.kind, event.outcome) for event in told_of(one.told, RateLimited)]
+        assert kinds == [("presence", "refused")] * 2 + [("presence", "closed")]
+        assert set((await diff(watcher))["leaves"]) == {"ada"}
+        await asyncio.sleep(3)
+        assert await two.names() == set()
 
 
 async def test_a_channel_may_be_present_on_another_topic() -> None:
