@@ -23,12 +23,13 @@ SEEDS = (
 
 
 def converse(data: bytes) -> None:
-    """Let one client say this to a server, in either version."""
+    """Let one client say this to a server, in either version, or in the lane."""
     frames: list[str | bytes] = [
         line if line.startswith(b"\x00") else line.decode(errors="replace")
         for line in data[1:].split(b"\n")
     ]
-    run(offend(frames, "1.0.0" if data[:1] == b"1" else "2.0.0"))
+    vsn = "1.0.0" if data[:1] == b"1" else "2.0.0"
+    run(offend(frames, vsn, is_lane=data[:1] == b"3"))
 
 
 def main() -> None:
@@ -42,7 +43,7 @@ def main() -> None:
         sys.exit("The fuzzer needs atheris: pip install -e '.[fuzz]'")
     CORPUS.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(SEEDS):
-        for version in (b"1", b"2"):
+        for version in (b"1", b"2", b"3"):
             CORPUS.joinpath(f"seed-{number}-{version.decode()}").write_bytes(version + seed)
     flags = [f"-max_total_time={given.seconds}", "-timeout=20", "-max_len=2000"]
     atheris.instrument_all()

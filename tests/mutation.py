@@ -36,7 +36,13 @@ MODULES = {
     "close": ("test_message.py",),
     "rates": ("test_meter.py",),
     "meter": ("test_meter.py",),
+    "shares": ("test_shares.py",),
+    "handshake": ("test_handshake.py",),
+    "token": ("test_token.py",),
+    "transports.frames": ("test_frames.py",),
     "presence.state": ("presence/test_state.py",),
+    "presence.tracker": ("presence/test_tracker.py",),
+    "presence.diffs": ("presence/test_tracker.py", "presence/test_presence.py"),
 }
 ENOUGH = 0.95
 _LONGEST_S = 60  # a mutant that loops for ever is noticed too

@@ -11,9 +11,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+import realtime
+from realtime import Limits, Rates
+from realtime.telemetry import Event, Span
 from tests.conformance.rules import says
 from tests.conformance.wire import Judge, Wire
 
@@ -136,3 +140,15 @@ def test_the_test_of_the_page_passes(folder: Path) -> None:
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 0, said
     assert "1 passed" in said
+
+
+def test_the_page_names_every_limit_every_event_and_everything_public() -> None:
+    told = README + ROOT.joinpath("realtime", "presence", "README.md").read_text("utf-8")
+    names = {
+        *Limits.__struct_fields__,
+        *Rates.__struct_fields__,
+        *(kind.__name__ for kind in get_args(Event)),
+        *(kind.__name__ for kind in get_args(Span)),
+        *(set(realtime.__all__) - {"Hub"}),  # which is the endpoint, as sockets see it
+    }
+    assert {name for name in names if not re.search(rf"\b{name}\b", told)} == set()

@@ -39,6 +39,8 @@ FRAMES = st.one_of(
 
 
 @settings(max_examples=60)
-@given(st.lists(FRAMES, max_size=12), st.sampled_from(["1.0.0", "2.0.0"]))
-def test_whatever_one_client_sends_nobody_else_is_hurt(frames: list[str | bytes], vsn: str) -> None:
-    run(offend(frames, vsn))
+@given(st.lists(FRAMES, max_size=12), st.sampled_from(["1.0.0", "2.0.0"]), st.booleans())
+def test_whatever_one_client_sends_nobody_else_is_hurt(
+    frames: list[str | bytes], vsn: str, is_lane: bool
+) -> None:
+    run(offend(frames, vsn, is_lane=is_lane))
