@@ -22,6 +22,7 @@ from server import documents, health, observability
 from server.auth import identify_request
 from server.bootstrap import required_urls, services_of
 from server.catalog import CHANNELS, OPERATIONS
+from server.comments import room as item_room
 from server.feed import node as feed_node
 from server.front import Front
 from server.kernel.endpoint import Edge, Operation, problem_response
@@ -101,6 +102,7 @@ class Node:
             self._services.parts[health.Leaving] = self.leaving
             await stack.enter_async_context(self.endpoint)
             await stack.enter_async_context(feed_node.running(self._services, self.endpoint))
+            await stack.enter_async_context(item_room.running(self._services, self.endpoint))
             await stack.enter_async_context(bar.running(self._services, self.endpoint))
             measuring = asyncio.create_task(observability.measure_forever(self._services))
             stack.callback(measuring.cancel)

@@ -1,7 +1,7 @@
 """Every event that the outbox tells, named once."""
 
 from server.auth.events import LetterAsked, PasswordForgotten, SignInEnded
-from server.comments.events import CommentCreated
+from server.comments.events import CommentCreated, CommentDeleted, CommentEdited
 from server.engagement.events import EngagementRecorded, VoteCast
 from server.graph.events import BlockLifted, BlockMade, Followed, Muted, Unfollowed, Unmuted
 from server.items.events import (
@@ -61,6 +61,8 @@ EVENTS: tuple[type[Event], ...] = (
     PostDeleted,
     LinkCarded,
     CommentCreated,
+    CommentEdited,
+    CommentDeleted,
     EngagementRecorded,
     VoteCast,
     NotificationDispatched,

@@ -20,6 +20,19 @@ FIRST_KINDS = KINDS[:4]
 def upgrade() -> None:
     _constrain("content", "items", "kind", _one_of(KINDS))
     _constrain("engage", "counter_delta", "field", "field between 0 and 8")
+    op.add_column(
+        "comments",
+        sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
+        schema="content",
+    )
+    op.create_index(
+        "ix_comments_threads",
+        "comments",
+        ["target_id", "id"],
+        unique=False,
+        schema="content",
+        postgresql_where=sa.text("depth = 0"),
+    )
     op.create_table(
         "posts",
         sa.Column("id", sa.UUID(), nullable=False),
@@ -140,6 +153,8 @@ def downgrade() -> None:
     op.drop_table("polls", schema="content")
     op.drop_table("post_edits", schema="content")
     op.drop_table("posts", schema="content")
+    op.drop_index("ix_comments_threads", table_name="comments", schema="content")
+    op.drop_column("comments", "deleted_at", schema="content")
     # What the older code knows nothing of cannot stay.
     op.execute("delete from engage.counter_delta where field > 4")
     op.execute(f"delete from content.items where not ({_one_of(FIRST_KINDS)})")  # noqa: S608

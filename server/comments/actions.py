@@ -6,28 +6,31 @@ from uuid import UUID
 
 from msgspec.structs import asdict
 
-from server import display, engagement, items, users
+from server import display, engagement, graph, items, posts, users
 from server.comments import store
-from server.comments.events import CommentCreated
+from server.comments.events import CommentCreated, CommentDeleted, CommentEdited
 from server.comments.model import (
     DEEPEST,
     Comment,
     CommentPage,
+    CommentsClosed,
     CommentsNow,
     Draft,
+    Edit,
     Thread,
     TooDeep,
+    TooLateToEdit,
     Wanted,
     check_body,
-    html_of,
     read_cursor,
     write_cursor,
 )
 from server.engagement import NoSuchItem
 from server.items import NewItem
-from server.kernel import outbox
+from server.kernel import outbox, writing
 from server.kernel.database import Db
 from server.kernel.ids import new_id
+from server.kernel.problems import NotAllowed, SignInFirst
 from server.kernel.storage import Storage
 from server.kernel.viewer import Viewer
 
@@ -43,16 +46,18 @@ async def create(db: Db, viewer: Viewer, item_id: UUID, draft: Draft, now: datet
         SignInFirst: the viewer is a visitor.
         NotAllowed: the viewer is suspended.
         Malformed: the text is empty or too long.
-        NoSuchItem: the item or the parent is not there, or is gone.
+        NoSuchItem: the item or the parent is not there, is gone, or is not for the viewer.
+        CommentsClosed: the item's author does not take comments from the viewer.
         TooDeep: the thread goes no deeper.
 
     """
     body = check_body(draft.body)
     author = await users.hold_active(db, viewer)
-    place = await _place(db, item_id, draft.parent_id, now)
+    place = await _place(db, viewer, item_id, draft.parent_id, now)
     again = await _sent_before(db, place, author.id, body, now)
     if again is not None:
         return again
+    found = writing.pointers(body)
     await items.write(
         db,
         NewItem(
@@ -60,13 +65,83 @@ async def create(db: Db, viewer: Viewer, item_id: UUID, draft: Draft, now: datet
             kind="COMMENT",
             author_id=author.id,
             body_text=body,
-            body_html=html_of(body),
+            body_html=writing.html_of(body),
+            tags=found.tags,
             target_id=place.target_id,
         ),
         now,
     )
-    await _insert(db, place, author.id)
+    named = await posts.named(db, author.id, found.mentions)
+    await _insert(db, place, author.id, tuple(named))
     return place.id
+
+
+async def edit(
+    db: Db, viewer: Viewer, comment_id: UUID, given: Edit, seconds: float, now: datetime
+) -> None:
+    """Give one's own comment other words, for so many seconds after it was written.
+
+    Raises:
+        SignInFirst: the viewer is a visitor.
+        NotAllowed: the viewer is suspended, or another wrote it.
+        NoSuchItem: there is no such comment, or it is gone.
+        TooLateToEdit: it is too old.
+        Malformed: the text is empty or too long.
+
+    """
+    body = check_body(given.body)
+    author = await users.hold_active(db, viewer)
+    place = await store.hold(db, comment_id)
+    item = await _live(db, viewer, comment_id)
+    if place is None:
+        raise NoSuchItem
+    if item.author_id != author.id:
+        raise NotAllowed("Only who wrote a comment can edit it.")
+    if now - place.created_at > timedelta(seconds=seconds):
+        raise TooLateToEdit(f"A comment can be edited for {seconds / 60:.0f} minutes.")
+    if body == item.body_text:
+        return
+    found, before = writing.pointers(body), writing.pointers(item.body_text)
+    words = items.Words(body_text=body, body_html=writing.html_of(body), tags=found.tags)
+    await items.rewrite(db, comment_id, words, now)
+    known = {each.lower() for each in before.mentions}
+    new = [each for each in found.mentions if each.lower() not in known]
+    event = CommentEdited(
+        id=place.id,
+        target_id=place.target_id,
+        parent_id=place.parent_id,
+        author_id=author.id,
+        mentions=tuple(await posts.named(db, author.id, new)),
+    )
+    await outbox.emit(db, event, key=place.target_id)
+
+
+async def delete(db: Db, viewer: Viewer, comment_id: UUID, now: datetime) -> None:
+    """Take a comment away, one's own or, as an admin, any; when it is gone nothing changes.
+
+    A place that somebody answered is kept, without the words; others go, and are counted no more.
+
+    Raises:
+        SignInFirst: the viewer is a visitor.
+        NotAllowed: another wrote it, and the viewer is no admin.
+        NoSuchItem: there never was such a comment.
+
+    """
+    if viewer.id is None:
+        raise SignInFirst
+    place = await store.hold(db, comment_id)
+    item = (await items.by_ids(db, [comment_id])).get(comment_id)
+    if item is None or item.kind != "COMMENT":
+        raise NoSuchItem
+    if item.author_id != viewer.id and not viewer.is_admin:
+        raise NotAllowed("Only who wrote a comment can delete it.")
+    gone = await items.retract(db, viewer, [comment_id])
+    if not gone or place is None:
+        return
+    await store.mark_deleted(db, comment_id, now)
+    event = CommentDeleted(id=place.id, target_id=place.target_id, parent_id=place.parent_id)
+    await outbox.emit(db, event, key=place.target_id)
+    await _clear(db, place)
 
 
 async def adopt(
@@ -85,22 +160,21 @@ async def adopt(
 async def page(
     db: Db, viewer: Viewer, item_id: UUID, storage: Storage, wanted: Wanted
 ) -> CommentPage:
-    """Read the comments under an item, or the answers to a comment, the newest first.
+    """Read the comments under an item, or the answers to a comment.
 
     Raises:
-        NoSuchItem: there is no such item, or it is gone.
+        NoSuchItem: there is no such item, it is gone, or it is not for the viewer.
         CursorInvalid: the cursor is of another list, or was altered.
 
     """
     cursor = wanted.cursor
-    before = read_cursor(wanted.secret, item_id, cursor) if cursor else None
-    item = await _live(db, item_id)
-    threads = await store.page(
-        db, item_id, is_comment=item.kind == "COMMENT", before=before, limit=wanted.limit + 1
-    )
+    after = read_cursor(wanted, item_id, cursor) if cursor else None
+    item = await _live(db, viewer, item_id)
+    place = store.Place(item.kind == "COMMENT", wanted.sort, wanted.view)
+    threads = await store.page(db, item_id, place, after=after, limit=wanted.limit + 1)
     here = threads[: wanted.limit]
     if here:
-        cursor = write_cursor(wanted.secret, item_id, here[-1].id)
+        cursor = write_cursor(wanted, item_id, here[-1].id)
     return CommentPage(
         items=await shown(db, viewer, here, storage),
         cursor=cursor,
@@ -112,10 +186,11 @@ async def page(
 async def now_under(
     db: Db, viewer: Viewer, item_id: UUID, storage: Storage, wanted: Wanted
 ) -> CommentsNow:
-    """Read the newest comments of an item with its counters. Refused as `page` is."""
+    """Read the first comments of an item with its counters and its poll. Refused as `page` is."""
     newest = await page(db, viewer, item_id, storage, wanted)
     counts = await engagement.counts(db, [item_id])
-    return CommentsNow(newest.items, newest.cursor, newest.has_more, counts[item_id])
+    poll = (await posts.polls(db, viewer, [item_id])).get(item_id)
+    return CommentsNow(newest.items, newest.cursor, newest.has_more, counts[item_id], poll)
 
 
 async def by_ids(
@@ -149,21 +224,55 @@ async def rebuild(db: Db, ids: Collection[UUID]) -> int:
     return await engagement.repair(db, {each: {"comments": n} for each, n in counted.items()})
 
 
-async def _place(db: Db, item_id: UUID, parent_id: UUID | None, now: datetime) -> Thread:
-    item = await _live(db, item_id)
+async def _place(
+    db: Db, viewer: Viewer, item_id: UUID, parent_id: UUID | None, now: datetime
+) -> Thread:
+    item = await _live(db, viewer, item_id)
     if item.kind == "COMMENT":
         # Whoever writes under a comment answers it, or one of the answers to it.
         parent_id = parent_id or item_id
     if parent_id is None:
+        await _check_open(db, viewer, item)
         return _under(new_id(), item_id, None, now)
-    parent = (await store.by_ids(db, [parent_id])).get(parent_id)
+    # First the hold, then the look: who is taking it away is waited for.
+    parent = await store.hold(db, parent_id, shared=True)
     if parent is None or item_id not in {parent.target_id, parent.id, parent.parent_id}:
         raise NoSuchItem("There is no such comment under this item.")
-    await _live(db, parent.id)
-    await _live(db, parent.target_id)
+    await _live(db, viewer, parent.id)
+    await _check_open(db, viewer, await _live(db, viewer, parent.target_id))
     if parent.depth >= DEEPEST:
         raise TooDeep
     return _under(new_id(), parent.target_id, parent, now)
+
+
+async def _check_open(db: Db, viewer: Viewer, item: items.StoredItem) -> None:
+    """Look that an item's author takes comments from the viewer.
+
+    Raises:
+        CommentsClosed: they take them from nobody, or only from people whom they follow.
+
+    """
+    if item.author_id is None or viewer.id is None or item.author_id == viewer.id:
+        return
+    settings = (await users.settings_of(db, [item.author_id])).get(item.author_id)
+    audience = settings.who_may_comment if settings else "everyone"
+    if audience == "nobody":
+        raise CommentsClosed
+    if audience == "followed":
+        followed = await graph.followed(db, Viewer(item.author_id, "user"), [viewer.id])
+        if viewer.id not in followed:
+            raise CommentsClosed
+
+
+async def _clear(db: Db, place: Thread) -> None:
+    """Remove a place that nobody answered, and those above it that stood for it alone."""
+    leaf: Thread | None = place
+    while leaf is not None and await store.remove_leaf(db, leaf.id):
+        await engagement.add_delta(db, leaf.target_id, "comments", -1)
+        if leaf.parent_id is None:
+            return
+        await engagement.add_delta(db, leaf.parent_id, "comments", -1)
+        leaf = await store.hold(db, leaf.parent_id)
 
 
 def _under(comment_id: UUID, target_id: UUID, parent: Thread | None, at: datetime) -> Thread:
@@ -177,9 +286,9 @@ def _under(comment_id: UUID, target_id: UUID, parent: Thread | None, at: datetim
     )
 
 
-async def _live(db: Db, item_id: UUID) -> items.StoredItem:
+async def _live(db: Db, viewer: Viewer, item_id: UUID) -> items.StoredItem:
     item = (await items.by_ids(db, [item_id])).get(item_id)
-    if item is None or item.state != "live":
+    if item is None or not await display.seen(db, viewer, [item]):
         raise NoSuchItem
     return item
 
@@ -195,7 +304,9 @@ async def _sent_before(
     return None
 
 
-async def _insert(db: Db, place: Thread, author_id: UUID | None) -> bool:
+async def _insert(
+    db: Db, place: Thread, author_id: UUID | None, mentions: tuple[UUID, ...] = ()
+) -> bool:
     if not await store.insert(db, place):
         return False
     await engagement.add_delta(db, place.target_id, "comments", 1)
@@ -203,7 +314,11 @@ async def _insert(db: Db, place: Thread, author_id: UUID | None) -> bool:
         # Of a comment, its direct answers are counted; of an item, everything under it.
         await engagement.add_delta(db, place.parent_id, "comments", 1)
     event = CommentCreated(
-        id=place.id, target_id=place.target_id, parent_id=place.parent_id, author_id=author_id
+        id=place.id,
+        target_id=place.target_id,
+        parent_id=place.parent_id,
+        author_id=author_id,
+        mentions=mentions,
     )
     await outbox.emit(db, event, key=place.target_id)
     return True

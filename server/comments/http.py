@@ -1,16 +1,25 @@
 """The endpoints of comments."""
 
 from server.comments import actions
-from server.comments.model import Comment, CommentPage, Draft, PageQuery, TooDeep, Wanted
+from server.comments.model import (
+    Comment,
+    CommentPage,
+    CommentsClosed,
+    Draft,
+    Edit,
+    PageQuery,
+    TooDeep,
+    TooLateToEdit,
+)
 from server.engagement import NoSuchItem
 from server.kernel.endpoint import Call, Nothing, Operation
 from server.kernel.problems import CursorInvalid, Malformed, NotAllowed, SignInFirst, TooMany
 
 
 async def page(call: Call[Nothing, PageQuery]) -> CommentPage:
-    """Give the comments under an item, the newest first; of a comment, the answers to it."""
+    """Give the comments under an item; of a comment, the answers to it."""
     services = call.services
-    wanted = Wanted(services.policy.secret, call.query.cursor, call.query.limit)
+    wanted = call.query.wanted(services.policy.secret)
     async with services.database.read() as db:
         return await actions.page(db, call.viewer, call.id(), services.storage, wanted)
 
@@ -23,6 +32,22 @@ async def create(call: Call[Draft, Nothing]) -> Comment:
             db, call.viewer, call.id(), call.body, services.clock.now()
         )
         return (await actions.by_ids(db, call.viewer, [comment_id], services.storage))[comment_id]
+
+
+async def edit(call: Call[Edit, Nothing]) -> Comment:
+    """Give one's own comment other words, for a while after it was written."""
+    services = call.services
+    async with services.write() as db:
+        seconds, now = services.policy.post_edit_seconds, services.clock.now()
+        await actions.edit(db, call.viewer, call.id(), call.body, seconds, now)
+        found = await actions.by_ids(db, call.viewer, [call.id()], services.storage)
+    return found[call.id()]
+
+
+async def delete(call: Call[Nothing, Nothing]) -> None:
+    """Take a comment away, one's own or, as an admin, any; doing it again changes nothing."""
+    async with call.services.write() as db:
+        await actions.delete(db, call.viewer, call.id(), call.services.clock.now())
 
 
 operations = [
@@ -44,7 +69,34 @@ operations = [
         body=Draft,
         returns=Comment,
         status=201,
-        problems=(SignInFirst, NotAllowed, NoSuchItem, Malformed, TooDeep, TooMany),
+        problems=(
+            SignInFirst,
+            NotAllowed,
+            CommentsClosed,
+            NoSuchItem,
+            Malformed,
+            TooDeep,
+            TooMany,
+        ),
+        tag="comments",
+    ),
+    Operation(
+        method="PATCH",
+        path="/comments/{id}",
+        handler=edit,
+        access="user",
+        body=Edit,
+        returns=Comment,
+        problems=(SignInFirst, NotAllowed, NoSuchItem, TooLateToEdit, Malformed, TooMany),
+        tag="comments",
+    ),
+    Operation(
+        method="DELETE",
+        path="/comments/{id}",
+        handler=delete,
+        access="user",
+        status=204,
+        problems=(SignInFirst, NotAllowed, NoSuchItem, TooMany),
         tag="comments",
     ),
 ]

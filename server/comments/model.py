@@ -1,31 +1,42 @@
 """What a comment is, how long it may be and how deep a thread goes."""
 
-import unicodedata
 from datetime import datetime
-from html import escape
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 from uuid import UUID
 
+import regex
 from msgspec import Meta, Struct
 
 from server.display import Item
 from server.engagement import Counts
-from server.kernel.problems import Conflict, CursorInvalid, Malformed
+from server.kernel import writing
+from server.kernel.problems import Conflict, CursorInvalid, Malformed, NotAllowed
 from server.kernel.signing import ForgedError, Signer
+from server.posts import Poll
 
 DEEPEST = 8
 LONGEST = 2000
-# Letters may carry marks, but not so many that a short comment becomes a long text.
-MOST_CODE_POINTS = 3 * LONGEST
 PAGE = 20
 MOST_OF_A_PAGE = 50
 
-# Joiners and variation selectors add to the character before them, as marks do.
-_JOINERS = frozenset({"\u200d", "\ufe0e", "\ufe0f"})
+# Whether the newest comes first, and whether answers stand among what they answer.
+Sort: TypeAlias = Literal["newest", "oldest"]
+View: TypeAlias = Literal["all", "threads"]
+
+# Marks and joiners alone are no text.
+_VISIBLE = regex.compile(r"[^\p{M}\p{C}\p{Z}]")
 
 
 class TooDeep(Conflict):
     """The thread is as deep as threads go; answer a comment further up."""
+
+
+class TooLateToEdit(Conflict):
+    """A comment can be edited for a while only."""
+
+
+class CommentsClosed(NotAllowed):
+    """Who wrote it takes no comments from the viewer."""
 
 
 class Draft(Struct, frozen=True):
@@ -33,6 +44,12 @@ class Draft(Struct, frozen=True):
 
     body: str
     parent_id: UUID | None = None
+
+
+class Edit(Struct, frozen=True):
+    """Other words for a comment."""
+
+    body: str
 
 
 class Thread(Struct, frozen=True):
@@ -53,23 +70,31 @@ class Comment(Item, frozen=True, omit_defaults=True):
     depth: int = 0
 
 
-class PageQuery(Struct, frozen=True):
-    """Which page of comments."""
-
-    cursor: Annotated[str, Meta(max_length=120)] | None = None
-    limit: Annotated[int, Meta(ge=1, le=MOST_OF_A_PAGE)] = PAGE
-
-
 class Wanted(Struct, frozen=True):
     """Which page of comments: after which position, how many; the secret reads positions."""
 
     secret: str
     cursor: str | None = None
     limit: int = PAGE
+    sort: Sort = "newest"
+    view: View = "all"
+
+
+class PageQuery(Struct, frozen=True):
+    """Which page of comments; `threads` gives those that answer none, to be unfolded one by one."""
+
+    cursor: Annotated[str, Meta(max_length=120)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=MOST_OF_A_PAGE)] = PAGE
+    sort: Sort = "newest"
+    view: View = "all"
+
+    def wanted(self, secret: str) -> Wanted:
+        """Say which page is meant, to whoever can read positions."""
+        return Wanted(secret, self.cursor, self.limit, self.sort, self.view)
 
 
 class CommentPage(Struct, frozen=True):
-    """A page of comments, the newest first."""
+    """A page of comments, in the order that was asked for."""
 
     items: list[Comment]
     cursor: str | None
@@ -78,12 +103,13 @@ class CommentPage(Struct, frozen=True):
 
 
 class CommentsNow(Struct, frozen=True):
-    """The newest comments of an item and its counters, as a join finds them."""
+    """The first comments of an item, its counters and its poll, as a join finds them."""
 
     items: list[Comment]
     cursor: str | None
     has_more: bool
     counts: Counts
+    poll: Poll | None = None
 
 
 def check_body(body: str) -> str:
@@ -93,47 +119,32 @@ def check_body(body: str) -> str:
         Malformed: it is empty or too long.
 
     """
-    if len(body) > MOST_CODE_POINTS:
-        raise Malformed(f"A comment has at most {LONGEST} characters.")
-    text = unicodedata.normalize("NFC", body.replace("\r\n", "\n"))
-    text = "".join(each for each in text if each == "\n" or unicodedata.category(each) != "Cc")
-    text = text.strip()
-    if not 1 <= length_of(text) <= LONGEST:
+    text = writing.clean(body)
+    if not _VISIBLE.search(text) or not writing.fits(text, LONGEST):
         raise Malformed(f"A comment has 1 to {LONGEST} characters.")
     return text
 
 
-def length_of(text: str) -> int:
-    """Count the characters that a reader would count: marks and joiners belong to a letter."""
-    return sum(
-        1
-        for each in text
-        if each not in _JOINERS and unicodedata.category(each) not in {"Mn", "Me", "Cf"}
-    )
-
-
-def html_of(text: str) -> str:
-    """Write a comment's text as HTML: paragraphs and line breaks, nothing else."""
-    paragraphs = (part.strip() for part in text.split("\n\n"))
-    return "".join(f"<p>{escape(part).replace(chr(10), '<br>')}</p>" for part in paragraphs if part)
-
-
-def write_cursor(secret: str, target_id: UUID, last: UUID) -> str:
+def write_cursor(wanted: Wanted, target_id: UUID, last: UUID) -> str:
     """Write the position after a comment in the list under an item."""
-    return Signer(secret, "comments").sign(target_id.bytes + last.bytes)
+    return _signer(wanted).sign(target_id.bytes + last.bytes)
 
 
-def read_cursor(secret: str, target_id: UUID, cursor: str) -> UUID:
+def read_cursor(wanted: Wanted, target_id: UUID, cursor: str) -> UUID:
     """Read the comment after which a page begins.
 
     Raises:
-        CursorInvalid: it was not made for the comments of this item.
+        CursorInvalid: it was not made for the comments of this item, in this order.
 
     """
     try:
-        body = Signer(secret, "comments").open(cursor)
+        body = _signer(wanted).open(cursor)
     except ForgedError as error:
         raise CursorInvalid from error
     if body[:16] != target_id.bytes or len(body) != 2 * 16:
         raise CursorInvalid
     return UUID(bytes=body[16:])
+
+
+def _signer(wanted: Wanted) -> Signer:
+    return Signer(wanted.secret, f"comments/{wanted.sort}/{wanted.view}")

@@ -1,7 +1,7 @@
 """What comments do when they are told: open screens show the new one, and lose the retracted."""
 
 from server.comments import actions
-from server.comments.events import CommentCreated
+from server.comments.events import CommentCreated, CommentDeleted, CommentEdited
 from server.items.events import ItemsRetracted
 from server.kernel.database import Db
 from server.kernel.outbox import Reaction
@@ -25,6 +25,25 @@ async def show_comment(services: Services, db: Db, event: CommentCreated) -> Non
             await services.publisher.broadcast(topic_of(above), "comment", comment)
 
 
+async def show_edited(services: Services, db: Db, event: CommentEdited) -> None:
+    """Show the new words wherever the comment is on the screen."""
+    found = await actions.by_ids(db, VISITOR, [event.id], services.storage)
+    comment = found.get(event.id)
+    if comment is None or comment.retracted:
+        return
+    for above in (event.target_id, event.parent_id):
+        if above is not None:
+            await services.publisher.broadcast(topic_of(above), "comment_edited", comment)
+
+
+async def hide_deleted(services: Services, _db: Db, event: CommentDeleted) -> None:
+    """Take a deleted comment from wherever its item is open."""
+    gone = {"ids": [event.id]}
+    for above in (event.target_id, event.parent_id):
+        if above is not None:
+            await services.publisher.broadcast(topic_of(above), "retract", gone)
+
+
 async def hide_comments(services: Services, db: Db, event: ItemsRetracted) -> None:
     """Take retracted comments from wherever their items are open."""
     for thread in (await actions.threads(db, event.ids)).values():
@@ -36,5 +55,7 @@ async def hide_comments(services: Services, db: Db, event: ItemsRetracted) -> No
 
 reactions = [
     Reaction("comments.show", CommentCreated, show_comment),
+    Reaction("comments.show_edited", CommentEdited, show_edited),
+    Reaction("comments.hide_deleted", CommentDeleted, hide_deleted),
     Reaction("comments.hide", ItemsRetracted, hide_comments),
 ]

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import (
     CheckConstraint,
     Column,
@@ -23,7 +24,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-from server.comments.model import Thread
+from server.comments.model import Sort, Thread, View
 from server.kernel.database import Db, metadata
 from server.kernel.ids import floor_of
 
@@ -38,12 +39,23 @@ comments = Table(
     Column("root_id", PG_UUID, nullable=False),
     Column("depth", SmallInteger, nullable=False, server_default="0"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    # Its author took it away; the place is kept for those who answered.
+    Column("deleted_at", DateTime(timezone=True)),
     CheckConstraint("depth between 0 and 8", name="depth"),
     Index("ix_comments_target", "target_id", "id"),
     Index("ix_comments_parent", "parent_id", "id", postgresql_where=text("parent_id is not null")),
+    Index("ix_comments_threads", "target_id", "id", postgresql_where=text("depth = 0")),
     schema="content",
     postgresql_partition_by="RANGE (id)",
 )
+
+
+class Place(Struct, frozen=True):
+    """Which list of comments is meant, and from which end it is read."""
+
+    is_comment: bool
+    sort: Sort = "newest"
+    view: View = "all"
 
 
 _THREAD = tuple(comments.c[name] for name in Thread.__struct_fields__)
@@ -69,14 +81,49 @@ async def by_ids(db: Db, ids: Collection[UUID]) -> dict[UUID, Thread]:
     return {row.id: Thread(*row) for row in rows}
 
 
+async def hold(db: Db, comment_id: UUID, *, shared: bool = False) -> Thread | None:
+    """Read a comment's place and keep others from removing it until the end.
+
+    Those who answer share their hold; who takes it away waits for them, and they for that.
+    """
+    held = select(*_THREAD).where(comments.c.id == comment_id)
+    held = held.with_for_update(key_share=True, read=True) if shared else held.with_for_update()
+    row = (await db.execute(held)).one_or_none()
+    return None if row is None else Thread(*row)
+
+
+async def mark_deleted(db: Db, comment_id: UUID, now: datetime) -> None:
+    """Note that a comment's author took it away."""
+    await db.execute(comments.update().where(comments.c.id == comment_id).values(deleted_at=now))
+
+
+# Of a place that its author gave up, and that nobody answered, nothing needs to stay.
+_REMOVE_LEAF = text(
+    """
+    delete from content.comments leaf
+    where leaf.id = :id and leaf.deleted_at is not null
+      and not exists (select from content.comments answer where answer.parent_id = leaf.id)
+    """
+)
+
+
+async def remove_leaf(db: Db, comment_id: UUID) -> bool:
+    """Remove the place of a deleted comment without answers; False when it stays."""
+    return (await db.execute(_REMOVE_LEAF, {"id": comment_id})).rowcount == 1
+
+
 async def page(
-    db: Db, under: UUID, *, is_comment: bool, before: UUID | None, limit: int
+    db: Db, under: UUID, place: Place, *, after: UUID | None, limit: int
 ) -> list[Thread]:
-    """Read what stands under an item, or what answers a comment, the newest first."""
-    column = comments.c.parent_id if is_comment else comments.c.target_id
-    statement = select(*_THREAD).where(column == under).order_by(comments.c.id.desc()).limit(limit)
-    if before is not None:
-        statement = statement.where(comments.c.id < before)
+    """Read what stands under an item, or what answers a comment, in the order of a place."""
+    column = comments.c.parent_id if place.is_comment else comments.c.target_id
+    order = comments.c.id.asc() if place.sort == "oldest" else comments.c.id.desc()
+    statement = select(*_THREAD).where(column == under).order_by(order).limit(limit)
+    if place.view == "threads" and not place.is_comment:
+        statement = statement.where(comments.c.depth == 0)
+    if after is not None:
+        later = comments.c.id > after if place.sort == "oldest" else comments.c.id < after
+        statement = statement.where(later)
     return [Thread(*row) for row in await db.execute(statement)]
 
 

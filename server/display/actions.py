@@ -76,6 +76,12 @@ async def _show(
     }
 
 
+async def seen(db: Db, viewer: Viewer, found: Collection[StoredItem]) -> set[UUID]:
+    """Choose the ids of those items that the viewer may see where they ask for them."""
+    authors = await users.by_ids(db, {each.author_id for each in found if each.author_id})
+    return await visible(db, viewer, found, authors, muted=True)
+
+
 async def one(db: Db, viewer: Viewer, item_id: UUID, storage: Storage) -> Item:
     """Give one item whole.
 
@@ -118,8 +124,10 @@ def _item(item: StoredItem, read: _Read, storage: Storage, *, whole: bool) -> It
         original_url=item.url,
         media_url=_film(item, card, storage) if card is not None and ready else None,
         poster_url=storage.url(card.poster_key) if card and card.poster_key else None,
-        image_url=item.image_url or _picture(card, storage),
-        duration_sec=card.duration_sec if card is not None and ready else None,
+        image_url=_image(item, card, storage),
+        duration_sec=card.duration_sec if card is not None and ready else item.duration_sec,
+        audio_url=item.audio_url,
+        chapters=item.chapters,
         embedding_id=f"{items.EMBEDDING_MODEL}:{item.id}",
         published_at=item.published_at,
         category=item.category,
@@ -139,6 +147,12 @@ def _item(item: StoredItem, read: _Read, storage: Storage, *, whole: bool) -> It
 
 def _mine(flag: bool, read: _Read) -> bool | UnsetType:  # noqa: FBT001 - the flag is the subject
     return flag if read.signed_in else UNSET
+
+
+def _image(item: StoredItem, card: Card | None, storage: Storage) -> str | None:
+    # Ours, once it is kept: no stranger's server need learn who reads what.
+    kept = storage.url(item.image_key) if item.image_key else None
+    return kept or item.image_url or _picture(card, storage)
 
 
 def _picture(card: Card | None, storage: Storage) -> str | None:

@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import UNSET, Struct, UnsetType
 
 from server.engagement import Counts, ItemCounts
+from server.items import Chapter
 from server.posts import LinkCard, Poll
 
 __all__ = ["AuthorRef", "Counts", "Item", "ItemCounts", "Kind", "PictureRef", "SourceRef"]
@@ -54,6 +55,8 @@ class Item(Struct, frozen=True, omit_defaults=True):
     image_url: str | None = None
     duration_sec: float | None = None
     # Of a podcast's episode: the recording, and where in it what begins.
+    audio_url: str | None = None
+    chapters: list[Chapter] | None = None
     # "model:item".
     embedding_id: str | None = None
     published_at: datetime | UnsetType = UNSET

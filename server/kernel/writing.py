@@ -45,9 +45,8 @@ class Pointers(Struct, frozen=True):
 def clean(written: str) -> str:
     """Give a text as it is kept: composed, on lines, without what cannot be seen around it."""
     text = written.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n")
-    text = _UNFIT.sub("", text)
-    text = unicodedata.normalize("NFC", text)
-    return _BLANK_LINES.sub("\n\n", text).strip()
+    text = unicodedata.normalize("NFC", str(_UNFIT.sub("", text)))
+    return str(_BLANK_LINES.sub("\n\n", text)).strip()
 
 
 def length(text: str) -> int:

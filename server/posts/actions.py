@@ -72,7 +72,7 @@ async def create(
         id=new_id(),
         author_id=author.id,
         quote_of=draft.quote_of,
-        mentions=await _named(db, author.id, words.names),
+        mentions=await named(db, author.id, words.names),
         link_url=words.link,
         link=None,
         media=list(pictures),
@@ -133,8 +133,8 @@ async def edit(
     if await store.questions(db, [post_id]):
         raise TooLateToEdit("What people vote on stays as it is.")
     # The tags that did not come from the text stay.
-    named = [each for each in item.tags if each not in writing.pointers(item.body_text).tags]
-    words = read(given.body, rules.characters, tags=named, may_be_empty=bool(post.media))
+    kept = [each for each in item.tags if each not in writing.pointers(item.body_text).tags]
+    words = read(given.body, rules.characters, tags=kept, may_be_empty=bool(post.media))
     if words.text == item.body_text:
         return
     await _rewrite(db, post, item, words, now)
@@ -252,17 +252,25 @@ async def rebuild(db: Db, ids: Collection[UUID]) -> int:
     return await engagement.repair(db, {each: {"quotes": n} for each, n in quoted.items()})
 
 
+async def named(db: Db, author_id: UUID, names: Collection[str]) -> list[UUID]:
+    """Find the people whom a text names, without its author; who is not here is only a word."""
+    found = await users.by_usernames(db, names)
+    in_order = {each.username.lower(): each.id for each in found if each.state == "active"}
+    ids = (in_order.get(name.lower()) for name in names)
+    return [each for each in ids if each is not None and each != author_id]
+
+
 async def forget(db: Db, ids: Collection[UUID]) -> None:
     """Remove what is kept of posts that are removed whole."""
     await store.forget(db, ids)
 
 
 async def _rewrite(db: Db, post: Post, item: items.StoredItem, words: Words, now: datetime) -> None:
-    named = await _named(db, post.author_id, words.names)
+    people = await named(db, post.author_id, words.names)
     new_link = words.link if words.link != post.link_url else None
     edited = replace(
         post,
-        mentions=named,
+        mentions=people,
         link_url=words.link,
         link=post.link if words.link == post.link_url else None,
     )
@@ -272,7 +280,7 @@ async def _rewrite(db: Db, post: Post, item: items.StoredItem, words: Words, now
     event = PostEdited(
         id=post.id,
         author_id=post.author_id,
-        mentions=tuple(each for each in named if each not in post.mentions),
+        mentions=tuple(each for each in people if each not in post.mentions),
         link_url=new_link,
     )
     await outbox.emit(db, event, key=post.author_id)
@@ -302,11 +310,3 @@ async def _check_seen(db: Db, viewer: Viewer, item_id: UUID) -> None:
     in_order = author is not None and author.state == "active"
     if not in_order or not await graph.may_interact(db, viewer, item.author_id):
         raise NoSuchItem
-
-
-async def _named(db: Db, author_id: UUID, names: Collection[str]) -> list[UUID]:
-    """Find the people whom a text names, without its author; who is not here is only a word."""
-    found = await users.by_usernames(db, names)
-    in_order = {each.username.lower(): each.id for each in found if each.state == "active"}
-    ids = (in_order.get(name.lower()) for name in names)
-    return [each for each in ids if each is not None and each != author_id]

@@ -1,6 +1,8 @@
 """Comments: threads, pages, counters, and what is told of them."""
 
+import asyncio
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -8,7 +10,15 @@ from msgspec import UNSET
 from sqlalchemy import text
 
 from server import comments, engagement, items
-from server.comments import CommentPage, Draft, TooDeep, Wanted
+from server.comments import (
+    CommentPage,
+    CommentsClosed,
+    Draft,
+    Edit,
+    TooDeep,
+    TooLateToEdit,
+    Wanted,
+)
 from server.engagement import NoSuchItem
 from server.kernel.ids import new_id
 from server.kernel.problems import CursorInvalid, Malformed, NotAllowed, SignInFirst
@@ -28,9 +38,9 @@ async def _write(
 
 
 async def _page(
-    services: Services, item_id: UUID, cursor: str | None = None, limit: int = 20
+    services: Services, item_id: UUID, cursor: str | None = None, limit: int = 20, **more: Any
 ) -> CommentPage:
-    wanted = Wanted(services.policy.secret, cursor, limit)
+    wanted = Wanted(services.policy.secret, cursor, limit, **more)
     async with services.database.read() as db:
         return await comments.page(db, VISITOR, item_id, services.storage, wanted)
 
@@ -130,7 +140,7 @@ async def test_who_may_not_write_and_what_cannot_be_written_under(services: Serv
     for item, parent in ((gone, None), (new_id(), None), (other, elsewhere), (item_id, new_id())):
         with pytest.raises(NoSuchItem):
             await _write(services, ada, item, "Hm", parent)
-    for body in ("", "  \n ", "x" * 2001, "e" + "\u0301" * 7000, "\x00\x01"):
+    for body in ("", "  \n ", "x" * 2001, "e" + "\u0301" * 20_000, "\x00\x01"):
         with pytest.raises(Malformed):
             await _write(services, ada, item_id, body)
     with pytest.raises(NotAllowed):
@@ -182,3 +192,126 @@ async def test_a_recount_finds_and_repairs_a_wrong_counter(services: Services) -
     async with services.database.begin() as db:
         assert await comments.rebuild(db, [item_id]) == 1
     assert await _counts(services, item_id) == [1]
+
+
+@pytest.mark.row("T-05")
+async def test_threads_are_read_from_either_end_and_unfolded(services: Services) -> None:
+    ada, bob, item_id = await _two(services)
+    first = await _write(services, ada, item_id, "First")
+    answer = await _write(services, bob, item_id, "Answer", first)
+    second = await _write(services, ada, item_id, "Second")
+    everything = await _page(services, item_id, sort="oldest")
+    assert [each.id for each in everything.items] == [first, answer, second]
+    tops = await _page(services, item_id, view="threads")
+    assert [each.id for each in tops.items] == [second, first]
+    begin = await _page(services, item_id, sort="oldest", view="threads", limit=1)
+    rest = await _page(services, item_id, begin.cursor, sort="oldest", view="threads")
+    assert [each.id for each in (*begin.items, *rest.items)] == [first, second]
+    with pytest.raises(CursorInvalid):
+        await _page(services, item_id, begin.cursor)
+
+
+async def _delete(services: Services, viewer: Viewer, comment_id: UUID) -> None:
+    async with services.write() as db:
+        await comments.delete(db, viewer, comment_id, services.clock.now())
+
+
+@pytest.mark.row("T-05")
+async def test_a_deleted_comment_keeps_its_place_while_it_has_answers(services: Services) -> None:
+    ada, bob, item_id = await _two(services)
+    first = await _write(services, ada, item_id, "To be gone")
+    answer = await _write(services, bob, item_id, "An answer", first)
+    lonely = await _write(services, ada, item_id, "Nobody answers")
+    with pytest.raises(NotAllowed):
+        await _delete(services, bob, first)
+    for gone in (first, first, lonely):
+        await _delete(services, ada, gone)
+    page = await _page(services, item_id)
+    assert [(each.id, each.retracted) for each in page.items] == [(answer, False), (first, True)]
+    assert await _counts(services, item_id, first) == [2, 1]
+    # With its last answer goes the place that was kept for it.
+    await _delete(services, bob, answer)
+    assert (await _page(services, item_id)).items == []
+    assert await _counts(services, item_id) == [0]
+    async with services.write() as db:
+        assert await comments.rebuild(db, [item_id, first]) == 0
+    with pytest.raises(NoSuchItem):
+        await _delete(services, ada, item_id)
+
+
+async def test_an_answer_and_a_deletion_at_once_leave_a_place_or_no_answer(
+    services: Services,
+) -> None:
+    ada, bob, item_id = await _two(services)
+    for number in range(8):
+        first = await _write(services, ada, item_id, f"Number {number}")
+        await asyncio.gather(
+            _delete(services, ada, first),
+            _write(services, bob, item_id, f"Answer {number}", first),
+            return_exceptions=True,
+        )
+    async with services.database.read() as db:
+        orphans = text(
+            "select count(*) from content.comments a where parent_id is not null and not exists"
+            " (select from content.comments p where p.id = a.parent_id)"
+        )
+        assert (await db.execute(orphans)).scalar_one() == 0
+    async with services.write() as db:
+        assert await comments.rebuild(db, [item_id]) == 0
+
+
+async def test_a_comment_is_edited_by_its_author_for_a_while(services: Services) -> None:
+    ada, bob, item_id = await _two(services)
+    first = await _write(services, ada, item_id, "One for @bob")
+
+    async def edit(viewer: Viewer, body: str, later: timedelta = timedelta()) -> None:
+        async with services.write() as db:
+            now = services.clock.now() + later
+            await comments.edit(db, viewer, first, Edit(body), 900.0, now)
+
+    await edit(ada, "Two for @bob and @ada")
+    (shown,) = (await _page(services, item_id)).items
+    assert shown.body_text == "Two for @bob and @ada"
+    assert shown.edited_at is not None
+    with pytest.raises(NotAllowed):
+        await edit(bob, "Three")
+    with pytest.raises(TooLateToEdit):
+        await edit(ada, "Three", timedelta(minutes=16))
+    with pytest.raises(Malformed):
+        await edit(ada, " ")
+    async with services.database.read() as db:
+        rows = await db.execute(
+            text("select topic, payload->'mentions' from ops.outbox where topic like 'comment.%'")
+        )
+        assert sorted(rows.all()) == [
+            ("comment.created", [str(bob.id)]),
+            ("comment.edited", []),
+        ]
+
+
+async def test_nobody_writes_to_who_blocked_them_or_takes_no_comments(services: Services) -> None:
+    ada, bob, _ = await _two(services)
+    async with services.write() as db:
+        of_ada = await an_item(db, author=ada)
+    first = await _write(services, ada, of_ada, "Mine")
+    settings = text("update content.users set settings = cast(:given as jsonb) where id = :id")
+    for audience in ("nobody", "followed"):
+        async with services.write() as db:
+            given = f'{{"who_may_comment": "{audience}"}}'
+            await db.execute(settings, {"given": given, "id": ada.id})
+        with pytest.raises(CommentsClosed):
+            await _write(services, bob, of_ada, "Hello", first)
+        await _write(services, ada, of_ada, f"Me again, {audience}")
+    async with services.write() as db:
+        await db.execute(
+            text("insert into content.follows (follower_id, followee_id) values (:ada, :bob)"),
+            {"ada": ada.id, "bob": bob.id},
+        )
+    await _write(services, bob, of_ada, "Hello", first)
+    async with services.write() as db:
+        await db.execute(
+            text("insert into content.blocks (user_id, target_id) values (:ada, :bob)"),
+            {"ada": ada.id, "bob": bob.id},
+        )
+    with pytest.raises(NoSuchItem):
+        await _write(services, bob, of_ada, "Hello again", first)
