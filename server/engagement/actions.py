@@ -36,7 +36,7 @@ SEEN_BATCH = 5_000
 _VISITORS_SAW = timedelta(days=2)
 _READERS_SAW = timedelta(days=90)
 
-_EDGES: Mapping[Act, tuple[Edge, Field, bool]] = {
+EDGES: Mapping[Act, tuple[Edge, Field, bool]] = {
     "like": ("like", "likes", True),
     "unlike": ("like", "likes", False),
     "bookmark": ("bookmark", "bookmarks", True),

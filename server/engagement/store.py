@@ -116,7 +116,7 @@ impressions = Table(
 )
 
 
-_TABLES: dict[Edge, Literal["likes", "bookmarks", "reposts"]] = {
+TABLES: dict[Edge, Literal["likes", "bookmarks", "reposts"]] = {
     "like": "likes",
     "bookmark": "bookmarks",
     "repost": "reposts",
