@@ -19,7 +19,7 @@ from realtime import ConnectInfo, Endpoint, Limits, Socket
 from realtime.pubsub.redis import RedisPubSub
 from realtime.telemetry import Telemetry
 from server import documents, health, observability
-from server.auth import identify_request
+from server.auth import Issuer, identify_request
 from server.bootstrap import required_urls, services_of
 from server.catalog import CHANNELS, OPERATIONS
 from server.comments import room as item_room
@@ -104,9 +104,20 @@ class Node:
             await stack.enter_async_context(feed_node.running(self._services, self.endpoint))
             await stack.enter_async_context(item_room.running(self._services, self.endpoint))
             await stack.enter_async_context(bar.running(self._services, self.endpoint))
+            await self._open_issuer(stack)
             measuring = asyncio.create_task(observability.measure_forever(self._services))
             stack.callback(measuring.cancel)
             yield
+
+    async def _open_issuer(self, stack: contextlib.AsyncExitStack) -> None:
+        """Be ready to ask who vouches for people, where that is set up."""
+        policy = self.services.policy
+        if policy.google is None:
+            return
+        back = f"{policy.page_url.rstrip('/')}/auth/google/callback"
+        issuer = Issuer(policy.google, back, self.services.clock)
+        stack.push_async_callback(issuer.close)
+        self.services.parts[Issuer] = issuer
 
 
 class Doors:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from server.audit import http as audit
-from server.auth import account_http
+from server.auth import account_http, google_http
 from server.auth import exports as auth_exports
 from server.auth import http as auth
 from server.auth import reactions as auth_reactions
@@ -49,6 +49,7 @@ from server.users import exports as user_exports
 OPERATIONS: tuple[Operation, ...] = (
     *auth.operations,
     *account_http.operations,
+    *google_http.operations,
     *profiles.operations,
     *feed.operations,
     *display.operations,

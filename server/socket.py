@@ -2,7 +2,8 @@
 
 A socket has the authority of the access token that opened it, and no longer than that token: from
 its end on whoever holds it acts as a visitor, and within seconds it is closed with 1001, so that
-the client comes back with a fresh one. When the sign-in itself ends, its sockets end at once.
+the client comes back with a fresh one. A client that sends `token` with a newer one on `user:ID`
+goes on without that. When the sign-in itself ends, its sockets end at once.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from realtime import ConnectInfo, ConnectRefused, Limits, Rate, Rates
 from server import auth
 from server.catalog import CHANNELS
 from server.kernel.channel import TypedChannel, ViewerSocket
-from server.kernel.problems import Problem, SignInFirst, Unavailable
+from server.kernel.problems import NotAllowed, Problem, SignInFirst, Unavailable
 from server.kernel.services import Services
 from server.kernel.viewer import VISITOR, Viewer
 from server.moderation.bar import let
@@ -54,6 +55,16 @@ class UserSocket(ViewerSocket):
         except Problem as problem:
             raise ConnectRefused(problem.reason(), problem.status) from problem
         self._person = Viewer(id=self._claims.sub, role=self._claims.role)
+
+    @override
+    async def renew(self, access_token: str) -> int:
+        known, claims = self._claims, await self._claims_of(access_token)
+        # Its end must find this socket, and it is found by the sign-in that opened it.
+        if known is None or (known.sub, known.sid) != (claims.sub, claims.sid):
+            raise NotAllowed("This token is of another sign-in: open another socket with it.")
+        self._claims = claims
+        self._person = Viewer(id=claims.sub, role=claims.role)
+        return max(0, claims.exp - int(self.services.clock.now().timestamp()))
 
     @override
     def id(self) -> str | None:

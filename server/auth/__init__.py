@@ -3,6 +3,8 @@
 from server.auth.account import forget_person
 from server.auth.actions import (
     GRACE,
+    Admission,
+    admit,
     check_password,
     end_all,
     forget_ended,
@@ -26,6 +28,7 @@ from server.auth.model import (
     SignedIn,
     WrongCredentials,
 )
+from server.auth.oidc import Issuer
 from server.auth.passwords import hash_password
 from server.auth.tasks import LETTER, SendLetter, letter_id
 from server.auth.tokens import (
@@ -40,7 +43,9 @@ from server.auth.tokens import (
 __all__ = [
     "GRACE",
     "LETTER",
+    "Admission",
     "Claims",
+    "Issuer",
     "Login",
     "Me",
     "Registration",
@@ -50,6 +55,7 @@ __all__ = [
     "SignedIn",
     "WrongCredentials",
     "access_token",
+    "admit",
     "check_password",
     "csrf_value",
     "end_all",

@@ -37,6 +37,10 @@ class AccountLeaving(NotAllowed):
     """The account is being deleted; sign in with `restore` to keep it."""
 
 
+class AddressNotShown(NotAllowed):
+    """It is not known that the address is yours; confirm it, then sign in this way again."""
+
+
 class Registration(Struct, frozen=True):
     """What somebody gives to become a user."""
 

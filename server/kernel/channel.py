@@ -1,10 +1,10 @@
 """The channel edge: payloads to structs on the way in, refusals to reasons on the way out."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from typing_extensions import override
 
 from realtime import Channel, Error, Ok, Refused, Socket, Stop
@@ -30,6 +30,18 @@ class On(Struct, frozen=True):
     returns: Any = None
 
 
+class Renew(Struct, frozen=True):
+    """A newer access token of the sign-in that a socket was opened with."""
+
+    access_token: Annotated[str, Meta(max_length=4096)]
+
+
+class Renewed(Struct, frozen=True):
+    """For how many seconds a socket goes on."""
+
+    expires_in: int
+
+
 class ViewerSocket(Socket):
     """A socket that knows who opened it and what its channels may reach."""
 
@@ -38,6 +50,16 @@ class ViewerSocket(Socket):
     @property
     def viewer(self) -> Viewer:
         """Who is at the other end; a visitor from the moment that their token ends."""
+        raise NotImplementedError
+
+    async def renew(self, access_token: str) -> int:
+        """Go on with a newer token of the same sign-in; says for how many seconds.
+
+        Raises:
+            SignInFirst: the token is not ours, has ended, or its sign-in has.
+            NotAllowed: it is of another sign-in, or the socket was opened without one.
+
+        """
         raise NotImplementedError
 
 

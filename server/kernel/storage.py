@@ -15,6 +15,7 @@ MIMES = {
     ".mov": "video/quicktime",
     ".webm": "video/webm",
     ".vtt": "text/vtt",
+    ".json": "application/json",
 }
 # A link is good until the end of the day after the one on which it was asked for, so that it is
 # the same text all day and good for a day at least.

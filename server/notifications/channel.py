@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from server.kernel.channel import On, TypedChannel
+from server.kernel.channel import On, Renew, Renewed, TypedChannel
 from server.kernel.endpoint import Nothing
 from server.kernel.problems import uuid_from
 from server.notifications import reading
@@ -110,7 +110,12 @@ class UserChannel(TypedChannel):
     def _note(self, cursor: str) -> None:
         self._sent = read_change(self.services.policy.secret, self._owner, cursor)
 
+    async def renew(self, given: Renew) -> Renewed:
+        """Let the socket go on with a newer access token."""
+        return Renewed(await self.viewer_socket.renew(given.access_token))
+
     handles: ClassVar[Mapping[str, On]] = {
+        "token": On(Renew, renew, returns=Renewed),
         "more": On(PageQuery, page, access="user", returns=NotificationPage),
         "read": On(MarkRead, read, access="user", returns=Unread),
         "seen": On(Nothing, seen, access="user", returns=Unread),

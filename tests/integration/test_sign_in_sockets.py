@@ -125,6 +125,49 @@ async def test_a_socket_has_no_authority_once_its_token_has_ended(
             await connect(endpoint, auth_token=token)
 
 
+async def test_a_socket_goes_on_with_a_newer_token_of_the_same_sign_in(
+    services: Services, item_id: UUID
+) -> None:
+    clock = FixedClock(services.clock.now())
+    turned = msgspec.structs.replace(services, clock=clock)
+    endpoint = Endpoint(lambda info: UserSocket(info, turned), pubsub=LocalPubSub())
+    quarter = timedelta(seconds=turned.policy.access_token_seconds)
+    async with endpoint:
+        async with services.write() as db:
+            ada, bob = await a_user(db, "ada"), await a_user(db, "bob")
+        family = new_id()
+
+        def token(viewer: Viewer, of: UUID) -> str:
+            return auth.access_token(turned.policy, viewer, of, clock.now())
+
+        screen = await connect(endpoint, auth_token=token(ada, family))
+        visitor = await connect(endpoint)
+        inbox, item = f"user:{ada.id}", f"item:{item_id}"
+        for topic in (inbox, item):
+            assert (await screen.join(topic)).ok
+        assert not (await visitor.join(inbox)).ok
+        clock.advance(quarter / 2)
+        for given in (token(ada, new_id()), token(bob, family), "nonsense"):
+            assert not (await screen.request(inbox, "token", {"access_token": given})).ok
+        newer = {"access_token": token(ada, family)}
+        renewed = await screen.request(inbox, "token", newer)
+        assert renewed.response == {"expires_in": int(quarter.total_seconds())}
+        clock.advance(quarter * 3 / 4)
+        # The first token has ended, the second has not.
+        for connection in tuple(endpoint.node.connections):
+            connection.check(0.0)
+        assert screen.closed is None
+        assert (await screen.request(item, "comment", {"body": "Still here"})).ok
+        clock.advance(quarter)
+        late = await screen.request(item, "comment", {"body": "Too late"})
+        assert late.response["reason"] == "sign_in_first"
+        # Not closed yet: the next token still finds it.
+        again = await screen.request(inbox, "token", {"access_token": token(ada, family)})
+        assert again.ok
+        assert (await screen.request(item, "comment", {"body": "Here again"})).ok
+        assert not (await screen.request(inbox, "token", newer)).ok
+
+
 async def test_a_visitor_stays_as_long_as_they_like(services: Services) -> None:
     socket = UserSocket(ConnectInfo(), services)
     assert (socket.id(), socket.viewer, socket.is_over()) == (None, Viewer(), False)
