@@ -56,6 +56,8 @@ class RawEntry(Struct, frozen=True, kw_only=True):
     answers_ref: str | None = None
     answers_link: str | None = None
     base: str = ""
+    # It is a page of its own, however short: no post of a few words.
+    is_article: bool = False
     # Only that there is such a page, and little of what is on it.
     partial: bool = False
 

@@ -173,7 +173,7 @@ def _kind(
         return "VIDEO"
     if audio is not None:
         return "AUDIO"
-    if raw.partial:
+    if raw.partial or raw.is_article:
         return "ARTICLE"
     if title is None:
         return "TWEET"

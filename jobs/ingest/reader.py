@@ -1,6 +1,6 @@
 """The process that reads what strangers wrote, and dies of it in our place.
 
-It is started as `python -m jobs.ingest.reader` and takes one order after the other. Before it
+It is started as `python -m jobs.ingest.reader SECONDS` and takes one order after the other. Before it
 imports any parser it gives up the network, the files and the memory that reading does not need;
 for each order it may use so many seconds of the processor, and is ended by the system after them.
 """
@@ -49,13 +49,13 @@ def allow(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
 
-def serve(orders: BinaryIO, results: BinaryIO) -> None:
-    """Carry out orders until there are no more."""
+def serve(orders: BinaryIO, results: BinaryIO, seconds: int) -> None:
+    """Carry out orders until there are no more, each within its seconds."""
     from jobs.ingest import reading  # noqa: PLC0415 - loads the parsers under the limits
 
     while head := orders.read(LENGTH.size):
         order = orders.read(LENGTH.unpack(head)[0])
-        allow(CPU_SECONDS)
+        allow(seconds)
         result = reading.carried_out(order)
         results.write(LENGTH.pack(len(result)) + result)
         results.flush()
@@ -67,7 +67,7 @@ def main() -> None:
     # Nothing that a parser prints gets between the results.
     results = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    serve(sys.stdin.buffer, results)
+    serve(sys.stdin.buffer, results, int(sys.argv[1]))
 
 
 if __name__ == "__main__":

@@ -47,11 +47,18 @@ class _TooLong(Exception):
 class Readers:
     """A few reading processes, started when they are needed and again when they died."""
 
-    def __init__(self, processes: int = PROCESSES, wall_seconds: float = WALL_SECONDS) -> None:
+    def __init__(
+        self,
+        processes: int = PROCESSES,
+        *,
+        cpu_seconds: int = CPU_SECONDS,
+        wall_seconds: float = WALL_SECONDS,
+    ) -> None:
         self._wall_seconds = wall_seconds
+        self._cpu_seconds = cpu_seconds
         self._free: queue.LifoQueue[_Reader] = queue.LifoQueue()
         for _ in range(processes):
-            self._free.put(_Reader())
+            self._free.put(_Reader(cpu_seconds))
         # As many as there are processes: none of them ever waits for another.
         self._threads = ThreadPoolExecutor(processes, thread_name_prefix="readers")
 
@@ -76,7 +83,7 @@ class Readers:
             reader.end(at_once=True)
             reason = f"Reading it takes more than {self._wall_seconds:.0f} s."
         except (_Ended, OSError, msgspec.DecodeError):
-            reason = _why(reader.end())
+            reason = _why(reader.end(), self._cpu_seconds)
         finally:
             self._free.put(reader)
         ingest_reads_ended.inc()
@@ -86,7 +93,8 @@ class Readers:
 class _Reader:
     """One reading process."""
 
-    def __init__(self) -> None:
+    def __init__(self, cpu_seconds: int) -> None:
+        self._cpu_seconds = cpu_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._orders = 0
 
@@ -127,7 +135,7 @@ class _Reader:
             self._orders = 0
             # It ends with this process, for then nobody holds the other end of its pipe.
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "jobs.ingest.reader"],
+                [sys.executable, "-m", "jobs.ingest.reader", str(self._cpu_seconds)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -137,9 +145,9 @@ class _Reader:
         return self._process
 
 
-def _why(code: int) -> str:
+def _why(code: int, cpu_seconds: int) -> str:
     if code == -signal.SIGXCPU:
-        return f"Reading it takes more than {CPU_SECONDS} s of a processor."
+        return f"Reading it takes more than {cpu_seconds} s of a processor."
     return f"Reading it ended the process that read it, with {code}."
 
 

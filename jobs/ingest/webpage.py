@@ -26,6 +26,8 @@ _FEED_PATH = re.compile(
     r"(?:/(?:feed|feeds|rss|atom)/?|[./](?:rss|atom|rdf)(?:\.xml)?|/(?:feed|index)\.(?:xml|json))$",
     re.IGNORECASE,
 )
+# The title stands above the article already.
+_HEADING = re.compile(r"<h1>[^<]{0,400}</h1>")
 _DATES = (
     "//meta[@property='article:published_time']/@content",
     "//meta[@itemprop='datePublished']/@content",
@@ -105,7 +107,8 @@ def _article(tree: Any, document: Document) -> RawEntry | None:
         canonical=_first(tree, "//link[@rel='canonical']/@href"),
         title=found.title,
         title_is_html=False,
-        body=str(body or found.text),
+        is_article=True,
+        body=_HEADING.sub("", str(body), count=1) if body else str(found.text),
         body_is_html=body is not None,
         author=found.author,
         language=_first(tree, "/html/@lang") or found.language,
