@@ -1,11 +1,12 @@
 """What an app writes: one topic of one socket."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ClassVar, NoReturn, Protocol, TypeAlias
 
 from msgspec import Struct, field
 
+from realtime.done import DONE
 from realtime.frame import Frame
 from realtime.message import Ref
 from realtime.socket import Socket
@@ -82,16 +83,6 @@ class Engine(Protocol):
         """Call `ended` when the channel is over, which it may be already."""
 
 
-class _Done:
-    """What a plain callback gives back to whoever awaits it: nothing is left to do."""
-
-    def __await__(self) -> Generator[None, None, None]:
-        yield from ()
-
-
-_DONE = _Done()
-
-
 class Channel:
     """One topic of one socket: callbacks run one at a time, in the order things arrived.
 
@@ -137,16 +128,16 @@ class Channel:
 
         This one, `handle_out` and `terminate` may be plain functions too.
         """
-        return _DONE
+        return DONE
 
     def handle_out(self, event: str, payload: Any) -> Awaitable[None] | None:
         """Take a broadcast named in `intercept`; unless overridden it goes on to the client."""
         self.push(event, payload)
-        return _DONE
+        return DONE
 
     def terminate(self, reason: str) -> Awaitable[None] | None:  # noqa: ARG002
         """Put away what the channel held; the client hears nothing more."""
-        return _DONE
+        return DONE
 
     def push(self, event: str, payload: Any) -> None:
         """Send to this client. Inside `join` it follows the answer."""
@@ -189,13 +180,14 @@ class Channel:
         """Answer a message that `handle_in` left unanswered."""
         self.engine.reply(ref, answer)
 
-    async def broadcast(self, event: str, payload: Any) -> None:
+    def broadcast(self, event: str, payload: Any) -> Coroutine[Any, Any, None]:
         """Send to everyone on this topic, on every node."""
-        await self.socket.endpoint.broadcast(self.topic, event, payload)
+        return self.socket.endpoint.broadcast(self.topic, event, payload)
 
-    async def broadcast_from(self, event: str, payload: Any) -> None:
+    def broadcast_from(self, event: str, payload: Any) -> Coroutine[Any, Any, None]:
         """Send to everyone on this topic but this client."""
-        await self.socket.endpoint.broadcast_from(self.engine.member, self.topic, event, payload)
+        member = self.engine.member
+        return self.socket.endpoint.broadcast_from(member, self.topic, event, payload)
 
     def _unsubscribe_all(self) -> None:
         for topic in tuple(self._subscribed or ()):

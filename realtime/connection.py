@@ -119,6 +119,7 @@ class Connection:
     def paused(self, *, is_paused: bool) -> None:
         """Take notice that the client has stopped reading, or reads again."""
         self.writer.stalled = asyncio.get_running_loop().time() if is_paused else None
+        self.fanout.reroute(self.writer)
 
     def overflowed(self, waiting_bytes: int) -> None:
         """Take notice that the writer has given up on the client."""
@@ -187,9 +188,14 @@ class Connection:
     def _drop(self, key: int) -> Runner | None:
         """Forget a channel; a newer one of its topic stays."""
         runner = self._runners.pop(key, None)
-        if runner is not None and self._plain.get(runner.topic) is runner:
-            del self._plain[runner.topic]
+        if runner is not None:
+            self._detour(runner)
         return runner
+
+    def _detour(self, runner: Runner) -> None:
+        """Let messages for a channel go the longer way from now on."""
+        if self._plain.get(runner.topic) is runner:
+            del self._plain[runner.topic]
 
     def _known(self, topic: str) -> bool:
         return self._routes.match(topic) is not None
@@ -204,12 +210,12 @@ class Connection:
                 case Start():
                     self._start(command)
                 case Leave(key):
-                    runner = self._runners[key]
-                    self._plain.pop(runner.topic, None)
-                    runner.leave()
+                    leaving = self._runners[key]
+                    self._detour(leaving)
+                    leaving.leave()
                 case End(key, reason):
-                    if (runner := self._drop(key)) is not None:
-                        runner.end(reason)
+                    if (ending := self._drop(key)) is not None:
+                        ending.end(reason)
                 case _:
                     assert_never(command)
 

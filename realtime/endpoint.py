@@ -1,11 +1,10 @@
 """One node of the server: its sockets, and broadcasts from anywhere."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from secrets import token_hex
 from types import TracebackType
 from typing import Any, Self
 
-from realtime.fanout import Listener
 from realtime.frame import Frame
 from realtime.guard import Raised, guarded_call
 from realtime.handshake import CheckOrigin
@@ -13,6 +12,7 @@ from realtime.limits import Limits
 from realtime.message import pack
 from realtime.node import Measures, Node
 from realtime.pubsub.port import Envelope, PubSub, seal
+from realtime.room import Listener
 from realtime.serializer import check_names
 from realtime.shares import Sharing
 from realtime.socket import ConnectInfo, Socket
@@ -91,13 +91,15 @@ class Endpoint:
     ) -> None:
         await self.stop()
 
-    async def broadcast(self, topic: str, event: str, payload: Any) -> None:
+    def broadcast(self, topic: str, event: str, payload: Any) -> Coroutine[Any, Any, None]:
         """Send to everyone on a topic, on every node; raises PublishFailed."""
-        await self.pubsub.publish(seal(self.name, topic, event, payload))
+        return self.pubsub.publish(seal(self.name, topic, event, payload))
 
-    async def broadcast_from(self, sender: int, topic: str, event: str, payload: Any) -> None:
+    def broadcast_from(
+        self, sender: int, topic: str, event: str, payload: Any
+    ) -> Coroutine[Any, Any, None]:
         """Send to everyone on a topic but the channel whose `engine.member` is `sender`."""
-        await self.pubsub.publish(seal(self.name, topic, event, payload, sender))
+        return self.pubsub.publish(seal(self.name, topic, event, payload, sender))
 
     def local_broadcast(self, topic: str, event: str, payload: Any) -> None:
         """Send to everyone on a topic on this node, at once."""

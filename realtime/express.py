@@ -122,9 +122,9 @@ class ExpressConnection(Connection):
         self._credit -= pushes
         return True
 
-    def _drop(self, key: int) -> Runner | None:
+    def _detour(self, runner: Runner) -> None:
         self._runner = None
-        return super()._drop(key)
+        super()._detour(runner)
 
 
 def connection_of(node: Node, socket: Socket, writer: FramedWriter) -> Connection:

@@ -7,44 +7,19 @@ answer never overtakes a broadcast that came before it.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable
 from itertools import islice
+from typing import TypeAlias
 
 from realtime.frame import Frame, Wire
 from realtime.guard import Raised, guarded_call
 from realtime.message import Broadcast
-from realtime.serializer import Serializer
+from realtime.room import Listener, Room, Run, Sending, Watcher
 from realtime.telemetry import ChannelCrashed, Flushed, Telemetry
 from realtime.writer import FramedWriter, Writer, batch
 
-Listener = Callable[[Broadcast], None]
-Watcher = Callable[[Frame], None]
-
-
-class _Room:
-    """Everyone on one topic."""
-
-    __slots__ = ("lanes", "listeners", "watchers")
-
-    def __init__(self) -> None:
-        self.lanes: dict[tuple[Serializer, bool], dict[int, Writer]] = {}
-        self.watchers: dict[int, Watcher] = {}
-        self.listeners: dict[int, Listener] = {}
-
-    def empty(self) -> bool:
-        return not (self.watchers or self.listeners or any(self.lanes.values()))
-
-
-class _Run:
-    """Broadcasts that follow each other on one topic within a tick."""
-
-    __slots__ = ("exclude", "frames", "room", "topic")
-
-    def __init__(self, topic: str, room: _Room, exclude: int, frame: Frame) -> None:
-        self.topic = topic
-        self.room = room
-        self.exclude = exclude
-        self.frames = [frame]
+_Owed: TypeAlias = dict[Writer, None]  # who is to be flushed
 
 
 class Fanout:
@@ -53,10 +28,11 @@ class Fanout:
     def __init__(self, telemetry: Telemetry, *, slice_sockets: int) -> None:
         self._telemetry = telemetry
         self._slice = slice_sockets
-        self._rooms: dict[str, _Room] = {}
-        self._runs: list[_Run] = []
+        self._rooms: dict[str, Room] = {}
+        self._runs: list[Run] = []
         self._run_topics: set[str] = set()
-        self._dirty: dict[Writer, None] = {}
+        self._jobs: deque[Sending | _Owed] = deque()  # what a flush does, in this order
+        self.coalesces = True  # the broadcasts of a tick to one topic are one write
         self._scheduled = False
         self._last_member = 0
         self._since = 0.0
@@ -75,9 +51,15 @@ class Fanout:
     def enter(self, topic: str, member: int, writer: Writer) -> None:
         """Let broadcasts on `topic` go straight to `writer`."""
         self._spill()
-        lanes = self._room(topic).lanes
-        lanes.setdefault((writer.serializer, writer.framed), {})[member] = writer
-        writer.topics.add(topic)
+        self._room(topic).put(member, writer)
+        writer.topics[topic] = member
+
+    def reroute(self, writer: Writer) -> None:
+        """Take notice that a client has stopped reading, or reads again."""
+        for topic, member in writer.topics.items():
+            if (room := self._rooms.get(topic)) is not None:
+                room.take(member, writer)
+                room.put(member, writer)
 
     def watch(self, topic: str, member: int, watcher: Watcher) -> None:
         """Hand broadcasts on `topic` to `watcher`, one by one and at once."""
@@ -101,10 +83,11 @@ class Fanout:
         if room is None:
             return
         room.watchers.pop(member, None)
-        if writer is not None and (lane := room.lanes.get((writer.serializer, writer.framed))):
+        if writer is not None and writer.topics.get(topic) == member:
             self._spill()
-            if lane.pop(member, None) is not None:
-                writer.topics.discard(topic)
+            self._catch_up(writer)
+            room.take(member, writer)
+            del writer.topics[topic]
         self._tidy(topic, room)
 
     def deliver(self, frame: Frame, exclude: int = 0) -> None:
@@ -112,7 +95,7 @@ class Fanout:
         room = self._rooms.get(frame.topic)
         if room is None:
             return
-        if room.lanes:
+        if room.has_writers():
             self._queue(room, frame, exclude)
         if room.watchers:
             for member, watcher in tuple(room.watchers.items()):
@@ -123,55 +106,56 @@ class Fanout:
 
     def own(self, writer: Writer, wire: Wire) -> None:
         """Send to one client, after whatever was broadcast to it before."""
-        if self._runs and not self._run_topics.isdisjoint(writer.topics):
-            self._spill()
+        if self._runs or self._jobs:
+            self._put_before(writer)
         writer.out.append(wire.framed if writer.framed else wire)
-        self._dirty[writer] = None
-        self._schedule()
+        self._owe(writer)
 
     def answer(self, writer: FramedWriter, frame: bytes) -> None:
-        """Send one client its answer: at once, unless something came before it and waits."""
-        if self._runs and not self._run_topics.isdisjoint(writer.topics):
-            self._spill()
+        """Send one client its answer: at once, behind what came before it."""
+        if self._runs or self._jobs:
+            self._put_before(writer)
+            writer.flush()
         if not writer.write_now(frame):
             writer.out.append(frame)
-            self._dirty[writer] = None
-            self._schedule()
+            self._owe(writer)
 
     def flush(self, writer: Writer) -> None:
         """Hand over at once what waits for one client."""
         self._spill()
+        self._catch_up(writer)
         writer.flush()
-        self._dirty.pop(writer, None)
 
     def forget(self, writer: Writer) -> None:
         """Let go of what waits for a client that is gone."""
-        self._dirty.pop(writer, None)
         writer.out.clear()
+        for job in self._jobs:
+            if isinstance(job, dict):
+                job.pop(writer, None)
 
-    def _tell_listeners(self, room: _Room, broadcast: Broadcast) -> None:
+    def _tell_listeners(self, room: Room, broadcast: Broadcast) -> None:
         for listener in tuple(room.listeners.values()):
             result = guarded_call(listener, broadcast)
             if isinstance(result, Raised):
                 event = ChannelCrashed(broadcast.topic, "listener", result.error)
                 self._telemetry.emit(event)
 
-    def _room(self, topic: str) -> _Room:
+    def _room(self, topic: str) -> Room:
         room = self._rooms.get(topic)
         if room is None:
-            room = self._rooms[topic] = _Room()
+            room = self._rooms[topic] = Room()
         return room
 
-    def _tidy(self, topic: str, room: _Room) -> None:
-        if room.empty() and self._rooms.get(topic) is room:
+    def _tidy(self, topic: str, room: Room) -> None:
+        if room.is_empty() and self._rooms.get(topic) is room:
             del self._rooms[topic]
 
-    def _queue(self, room: _Room, frame: Frame, exclude: int) -> None:
+    def _queue(self, room: Room, frame: Frame, exclude: int) -> None:
         last = self._runs[-1] if self._runs else None
-        if last is not None and last.room is room and last.exclude == exclude:
+        if last is not None and last.room is room and last.exclude == exclude and self.coalesces:
             last.frames.append(frame)
         else:
-            self._runs.append(_Run(frame.topic, room, exclude, frame))
+            self._runs.append(Run(frame.topic, room, exclude, frame))
             self._run_topics.add(frame.topic)
         if not self._broadcasts:
             self._since = asyncio.get_running_loop().time()
@@ -184,38 +168,70 @@ class Fanout:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._flush)
 
+    def _owe(self, writer: Writer) -> None:
+        """See that a writer is flushed, behind what is to be done already."""
+        last = self._jobs[-1] if self._jobs else None
+        if isinstance(last, dict):
+            last[writer] = None
+        else:
+            self._jobs.append({writer: None})
+        self._schedule()
+
+    def _put_before(self, writer: Writer) -> None:
+        """Let what was broadcast to a client wait in its writer, to be followed by its own."""
+        if self._runs and not self._run_topics.isdisjoint(writer.topics):
+            self._spill()
+        self._catch_up(writer)
+
+    def _catch_up(self, writer: Writer) -> None:
+        for job in tuple(self._jobs):
+            if isinstance(job, Sending):
+                member = writer.topics.get(job.topic)
+                if member is not None and job.pending.pop(member, None) is not None:
+                    writer.out.append(job.data)
+                    self._owe(writer)
+
     def _spill(self) -> None:
         """Put what was broadcast in this tick behind what each socket is already waiting for."""
         runs, self._runs = self._runs, []
         self._run_topics.clear()
-        dirty = self._dirty
         for run in runs:
-            for (serializer, framed), lane in run.room.lanes.items():
+            for serializer, direct in run.room.direct.items():
                 wires = [wire for frame in run.frames if (wire := frame.wire(serializer))]
-                pieces = batch(wires, framed=framed)
-                if not pieces:
-                    continue
+                pending = direct.copy()
+                if run.exclude:
+                    pending.pop(run.exclude, None)
+                if pending and wires:
+                    (data,) = batch(wires, framed=True)
+                    self._jobs.append(Sending(run.topic, data, pending))
+                    self._deliveries += len(wires) * len(pending)
+            if run.room.lanes:
+                self._collect(run)
+
+    def _collect(self, run: Run) -> None:
+        """Put broadcasts into the writers of those that cannot be written to directly."""
+        for (serializer, framed), lane in run.room.lanes.items():
+            wires = [wire for frame in run.frames if (wire := frame.wire(serializer))]
+            if pieces := batch(wires, framed=framed):
                 for member, writer in lane.items():
                     if member != run.exclude:
                         writer.out += pieces
-                        dirty[writer] = None
+                        self._owe(writer)
                 self._deliveries += len(wires) * (len(lane) - (run.exclude in lane))
 
     def _flush(self) -> None:
         if self._runs:
             self._spill()
-        dirty = self._dirty
-        if len(dirty) <= self._slice:
-            self._dirty = {}
-            self._scheduled = False
-            for writer in dirty:
-                writer.flush()
-        else:
-            # The loop breathes between slices; what comes meanwhile queues up behind.
-            for writer in list(_first(dirty, self._slice)):
-                del dirty[writer]
-                writer.flush()
+        jobs, left = self._jobs, self._slice
+        while jobs and left > 0:
+            job = jobs[0]
+            left -= job.go_on(left) if isinstance(job, Sending) else _flush_some(job, left)
+            if not job:
+                jobs.popleft()
+        if jobs:  # the loop breathes between slices; what comes meanwhile queues up behind
             asyncio.get_running_loop().call_soon(self._flush)
+        else:
+            self._scheduled = False
         if self._broadcasts:
             self._tell()
 
@@ -227,5 +243,9 @@ class Fanout:
         self._telemetry.emit(event)
 
 
-def _first(dirty: dict[Writer, None], count: int) -> Iterator[Writer]:
-    return islice(dirty, count)
+def _flush_some(owed: _Owed, most: int) -> int:
+    writers = tuple(islice(owed, most))
+    for writer in writers:
+        owed.pop(writer, None)  # which a writer before it may have done
+        writer.flush()
+    return len(writers)

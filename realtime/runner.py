@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Raw
 
 from realtime.channel import Answer, Channel, Error, Ok, Refused, SocketRef, Stop
+from realtime.done import DONE
 from realtime.frame import Frame, Wire
 from realtime.guard import Raised, guarded, guarded_call, guarded_three, is_plain, settled
 from realtime.inbox import Info, Item, Leaving, Stopping
@@ -76,7 +77,7 @@ class Runner:
 
     def receive(self, message: Message) -> None:
         """Take a message of the client, or tell it that the channel cannot keep up."""
-        if self.plain and self._is_free():
+        if self.plain and not (self._task or self._reason) and self._current is _IDLE:
             self.handle(message.ref, message.event, message.payload)
             return
         if len(self._inbox) < self._owner.limits.inbox_size:
@@ -319,9 +320,6 @@ class Runner:
             case Stopping(reason):
                 self._finish(reason)
 
-    def _is_free(self) -> bool:
-        return self._task is None and self._current is _IDLE and self._reason is None
-
     def _handle_now(self, ref: Ref, event: str, payload: Any) -> None:  # noqa: C901, PLR0912
         """Let a plain handler work in place, without a task. Of many alike only one is timed."""
         if self._task is not None or self._current is not _IDLE or self._reason is not None:
@@ -341,7 +339,7 @@ class Runner:
         if isinstance(answer, Ok):
             if ref is not None and self._reason is None:
                 self._owner.reply(self._join_ref, ref, self.topic, "ok", answer.response)
-        elif answer is not None:
+        elif answer is not None and answer is not DONE:
             message = Message(self.client_ref, ref, self.topic, event, None)
             if not isinstance(answer, Error | Stop):  # it has given back something to wait for
                 work = partial(self._handle_in, message, answer)

@@ -9,7 +9,7 @@ from msgspec import Struct
 from realtime.topic import Routes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from realtime.frame import Frame
     from realtime.message import Broadcast
@@ -41,10 +41,12 @@ class ConnectRefused(Exception):
 class Hub(Protocol):
     """The endpoint, as sockets and channels see it."""
 
-    async def broadcast(self, topic: str, event: str, payload: Any) -> None:
+    def broadcast(self, topic: str, event: str, payload: Any) -> Coroutine[Any, Any, None]:
         """Send to everyone on a topic, on every node."""
 
-    async def broadcast_from(self, sender: int, topic: str, event: str, payload: Any) -> None:
+    def broadcast_from(
+        self, sender: int, topic: str, event: str, payload: Any
+    ) -> Coroutine[Any, Any, None]:
         """Send to everyone on a topic but one channel."""
 
     def local_broadcast(self, topic: str, event: str, payload: Any) -> None:

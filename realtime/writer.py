@@ -1,11 +1,13 @@
 """The bounded way out to one client."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from realtime.close import SLOW, Close
 from realtime.frame import Wire
 from realtime.serializer import Serializer
+
+Write: TypeAlias = Callable[[bytes], None]
 
 
 class Lane(Protocol):
@@ -29,7 +31,8 @@ class Writer(Protocol):
     stalled: float | None  # since when the client takes nothing, by the loop's clock
     out: list[Any]  # bytes where framed, else Wire
     overflowed: Callable[[int], None]  # told when the client was let go for not reading
-    topics: set[str]  # those whose broadcasts come to this writer without a detour
+    topics: dict[str, int]  # those whose broadcasts come without a detour, and as which member
+    direct: Write | None  # takes a broadcast past the writer, as long as the client reads
 
     def flush(self) -> None:
         """Hand over what is waiting. Never blocks."""
@@ -55,8 +58,8 @@ def batch(wires: Sequence[Wire], *, framed: bool) -> list[Any]:
 class FramedWriter:
     """Writes shared bytes to a transport, once a tick, and lets go of a client that never reads."""
 
-    __slots__ = ("_grace_s", "_lane", "_limit", "_write", "closing", "out", "overflowed",
-                 "serializer", "stalled", "topics")  # fmt: skip
+    __slots__ = ("_grace_s", "_lane", "_limit", "_write", "closing", "direct", "out",
+                 "overflowed", "serializer", "stalled", "topics")  # fmt: skip
     framed = True
 
     def __init__(
@@ -69,11 +72,12 @@ class FramedWriter:
     ) -> None:
         self.serializer = serializer
         self.out: list[bytes] = []
-        self.topics: set[str] = set()
+        self.topics: dict[str, int] = {}
         self.stalled: float | None = None
         self.closing = False
         self._lane = lane
         self._write = lane.write
+        self.direct: Write | None = lane.write
         self._limit = limit
         self._grace_s = grace_s
         self.overflowed: Callable[[int], None] = ignore_overflow

@@ -1,7 +1,9 @@
 """The port within one process: what is published is delivered before publish returns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
+from realtime.done import DONE
 from realtime.pubsub.port import Envelope
 from realtime.telemetry import Telemetry
 
@@ -33,7 +35,8 @@ class LocalPubSub:
         self._attached.append(deliver)
         return lambda: self._attached.remove(deliver)
 
-    async def publish(self, envelope: Envelope) -> None:
+    def publish(self, envelope: Envelope) -> Coroutine[Any, Any, None]:
         """Deliver to everyone attached."""
         for deliver in tuple(self._attached):
             deliver(envelope)
+        return DONE

@@ -1,8 +1,8 @@
 """What the library asks of the way between nodes."""
 
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Raw, Struct
@@ -86,5 +86,5 @@ class PubSub(Protocol):
     ) -> Callable[[], None]:
         """Call these until the returned function is called."""
 
-    async def publish(self, envelope: Envelope) -> None:
+    def publish(self, envelope: Envelope) -> Coroutine[Any, Any, None]:
         """Send to everyone attached anywhere; raises PublishFailed."""

@@ -14,7 +14,7 @@ from realtime.frame import Wire
 from realtime.message import Message
 from realtime.serializer import Serializer, negotiate
 from realtime.socket import ConnectInfo
-from realtime.writer import ignore_overflow
+from realtime.writer import Write, ignore_overflow
 
 
 class Reply(Struct, frozen=True):
@@ -188,7 +188,8 @@ class MemoryWriter:
     def __init__(self, serializer: Serializer, client: Client, limit: int) -> None:
         self.serializer = serializer
         self.out: list[Wire] = []
-        self.topics: set[str] = set()
+        self.topics: dict[str, int] = {}
+        self.direct: Write | None = None
         self.stalled: float | None = None
         self.overflowed: Callable[[int], None] = ignore_overflow
         self._client = client

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from realtime.close import SLOW, Close
 from realtime.frame import Wire
 from realtime.serializer import Serializer
-from realtime.writer import ignore_overflow
+from realtime.writer import Write, ignore_overflow
 
 
 class BufferedWriter:
@@ -16,7 +16,8 @@ class BufferedWriter:
     def __init__(self, serializer: Serializer, *, limit: int, news: Callable[[], None]) -> None:
         self.serializer = serializer
         self.out: list[Wire] = []
-        self.topics: set[str] = set()
+        self.topics: dict[str, int] = {}
+        self.direct: Write | None = None
         self.stalled: float | None = None
         self.overflowed: Callable[[int], None] = ignore_overflow
         self.closed: Close | None = None

@@ -16,7 +16,7 @@ from realtime.serializer import Serializer
 from realtime.socket import ConnectRefused, Socket
 from realtime.transports.admission import Receive, Scope, Send, admit
 from realtime.transports.http import start
-from realtime.writer import FramedWriter, Lane, ignore_overflow
+from realtime.writer import FramedWriter, Lane, Write, ignore_overflow
 
 LANE = "realtime.lane"
 
@@ -115,7 +115,8 @@ class AsgiWriter:
     def __init__(self, serializer: Serializer, send: Send, node: Node) -> None:
         self.serializer = serializer
         self.out: list[Wire] = []
-        self.topics: set[str] = set()
+        self.topics: dict[str, int] = {}
+        self.direct: Write | None = None
         self.overflowed: Callable[[int], None] = ignore_overflow
         self.stalled: float | None = None
         self.gave_up = False
