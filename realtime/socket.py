@@ -1,5 +1,8 @@
 """What an app writes: one connected client, and what the topics are that it may join."""
 
+# mypy: disable-error-code="explicit-override"
+# typing.override is newer than Python 3.11, and the library needs no typing_extensions.
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
