@@ -9,6 +9,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "jobs.ingest.preview",
         "jobs.ingest.subscribe",
         "jobs.ingest.pictures",
+        "jobs.ingest.link_card",
         "jobs.ingest.demo",
     ),
     "embed": ("jobs.embed.job", "jobs.cards.poster_job"),

@@ -18,7 +18,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.embed.engine import MODEL
 from jobs.registries import Registries
-from server import auth, comments, engagement, items, media, moderation, profiles, sources, users
+from server import (
+    auth,
+    comments,
+    engagement,
+    items,
+    media,
+    moderation,
+    notifications,
+    posts,
+    profiles,
+    sources,
+    users,
+)
 from server.kernel import idempotency, partitions
 from server.kernel.ids import floor_of
 from server.kernel.logs import log
@@ -149,6 +161,10 @@ async def recount(services: Services) -> None:
         wrong = await engagement.rebuild(db, ids)
     async with services.write() as db:
         wrong += await comments.rebuild(db, ids)
+    async with services.write() as db:
+        wrong += await posts.rebuild(db, ids)
+    async with services.write() as db:
+        wrong += await engagement.rebuild_polls(db, SAMPLE)
     if wrong:
         _log.error("counters_drifted", wrong=wrong, of=len(ids))
 
@@ -187,6 +203,16 @@ async def erase_people(services: Services) -> None:
             await auth.forget_person(db, user_id)
 
 
+async def card_links(services: Services) -> None:
+    """Queue the cards of links that nobody has looked at."""
+    async with services.database.read() as db:
+        waiting = await posts.uncarded(db, services.clock.now(), MOST_OF_A_SWEEP)
+    await services.queue.enqueue_many(
+        posts.CARD_LINK,
+        [(posts.card_link_id(each), posts.CardLink(each)) for each in waiting],
+    )
+
+
 SWEEPS: Sequence[Every] = (
     Every("ask_sources", 5, ask_sources),
     Every("ask_hubs", 30, ask_hubs),
@@ -201,6 +227,7 @@ SWEEPS: Sequence[Every] = (
     Every("make_partitions", 3600, make_partitions),
     Every("end_suspensions", 30, end_suspensions),
     Every("forget", 3600, forget),
+    Every("card_links", 60, card_links),
     Every("recount", 3600, recount),
 )
 

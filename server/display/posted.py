@@ -62,5 +62,5 @@ def extras(
             for each in people
             if each is not None
         ],
-        "link": link,
+        "link": link.shown(storage) if link else None,
     }

@@ -1,6 +1,7 @@
 """Posts: what people write here, with quotes, polls, pictures and links."""
 
 from server.posts.actions import (
+    SWEEP_AGE,
     Rules,
     by_ids,
     card,
@@ -42,6 +43,7 @@ from server.posts.tasks import CARD_LINK, CardLink, card_link_id
 __all__ = [
     "BALLOT_EVENT",
     "CARD_LINK",
+    "SWEEP_AGE",
     "CardLink",
     "Carded",
     "LinkCard",

@@ -5,10 +5,12 @@ from typing import Annotated, Literal, TypeAlias
 from uuid import UUID
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from server.engagement import MOST_OPTIONS, Votes
 from server.kernel import writing
 from server.kernel.problems import Conflict, Malformed
+from server.kernel.storage import Storage
 
 LEAST_OPTIONS = 2
 LONGEST_OPTION = 80
@@ -83,8 +85,16 @@ class LinkCard(Struct, frozen=True, omit_defaults=True):
     kind: LinkKind = "none"
     title: str | None = None
     description: str | None = None
-    image_url: str | None = None
     site: str | None = None
+    image_url: str | None = None
+    # The name of the picture in the storage, which readers are given the address of.
+    image_key: str | None = None
+
+    def shown(self, storage: Storage) -> "LinkCard":
+        """Give the card with the address of its picture in the place of its name."""
+        if self.image_key is None:
+            return self
+        return replace(self, image_url=storage.url(self.image_key), image_key=None)
 
 
 class Post(Struct, frozen=True, kw_only=True):

@@ -27,7 +27,7 @@ async def show_link(services: Services, db: Db, event: LinkCarded) -> None:
     """Show the card of a link wherever its post is open."""
     post = (await actions.by_ids(db, [event.id])).get(event.id)
     if post is not None and post.link is not None:
-        carded = Carded(post.id, post.link)
+        carded = Carded(post.id, post.link.shown(services.storage))
         await services.publisher.broadcast(f"item:{event.id}", "link", carded)
 
 
