@@ -39,7 +39,7 @@ MODULES = {
     "shares": ("test_shares.py",),
     "handshake": ("test_handshake.py",),
     "token": ("test_token.py",),
-    "transports.frames": ("test_frames.py",),
+    "transports.frames": ("test_frames.py", "test_upgrade.py"),
     "presence.state": ("presence/test_state.py",),
     "presence.tracker": ("presence/test_tracker.py",),
     "presence.diffs": ("presence/test_tracker.py", "presence/test_presence.py"),

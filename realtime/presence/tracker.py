@@ -108,7 +108,7 @@ class Tracker:
         if asked is not None and now - asked < self._pace.broadcast_period_s:
             return []
         self._asked[replica] = now
-        return [Ask(replica, self.replica, self.state.clocks().get(replica, 0))]
+        return [Ask(replica, self.replica, self.state.clocks()[replica])]
 
     def _forget(self, name: str) -> Change:
         self._heard.pop(name, None)

@@ -121,6 +121,49 @@ def test_what_a_close_says(payload: bytes, close: Close) -> None:
     assert close_frame(close) == control(CLOSE, payload)
 
 
+def test_opcodes_and_heads_are_those_of_the_rfc() -> None:
+    assert (CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG) == (0x0, 0x1, 0x2, 0x8, 0x9, 0xA)
+    assert control(PING, b"hi") == b"\x89\x02hi"
+    read = Read()
+    read.feed(b"\x81\x82\x00\x00\x00\x00hi\x8a\x80\x00\x00\x00\x00")
+    assert read.seen == [(0x1, b"hi"), (0xA, b"")]
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 127, 65_535, 65_536])
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+def test_each_size_is_read_with_the_head_that_it_has(opcode: int, size: int) -> None:
+    data = frame(opcode, bytes(size))
+    read = Read()
+    for place in range(min(len(data), 20)):  # byte by byte, as far as a head can go
+        read.feed(data[place : place + 1])
+    read.feed(data[min(len(data), 20) :])
+    assert read.seen == [(opcode, bytes(size))]
+
+
+def test_the_limit_itself_is_allowed_in_one_piece_or_several_again_and_again() -> None:
+    read = Read(limit=100)
+    for _ in range(2):
+        read.feed(frame(TEXT, bytes(60), final=False) + frame(PING, bytes(125)))
+        read.feed(frame(CONTINUATION, bytes(40)))
+        read.feed(frame(BINARY, bytes(100)))
+    assert [len(payload) for _, payload in read.seen] == [125, 100, 100] * 2
+
+
+def test_what_is_broken_says_how() -> None:
+    assert str(Broken(PROTOCOL)) == PROTOCOL.reason
+
+
+@pytest.mark.parametrize("code", [1000, 1003, 1007, 1014, 3000, 4999])
+def test_codes_that_anybody_may_send(code: int) -> None:
+    assert read_close(code.to_bytes(2, "big")) == Close(code, "")
+
+
+def test_the_reason_of_a_close_is_as_long_as_a_control_frame_lets_it() -> None:
+    made = close_frame(Close(1012, "x" * 200))
+    assert made[:2] == b"\x88\x7d"
+    assert made[4:] == b"x" * 123
+
+
 @pytest.mark.parametrize("code", [999, 1004, 1005, 1006, 1015, 2999, 5000])
 def test_codes_that_nobody_may_send(code: int) -> None:
     with pytest.raises(Broken):

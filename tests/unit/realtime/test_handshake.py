@@ -125,6 +125,12 @@ HERE = "app.test:4000"
         ("https://a.test", ["//*.a.test"], True),
         ("https://xa.test", ["//*.a.test"], False),
         ("http://a.test:bad", True, False),
+        ("http://xa.test", ["//a.test"], False),
+        ("http://x", ["nonsense"], False),
+        ("http://app.test", ["self"], True),
+        ("https://app.test:1", ["//a.test", "self"], True),
+        ("http://b.test", ["//a.test", "self"], False),
+        ("http://app.test", ["//a.test"], False),
         ("http://good.test", lambda origin: origin.endswith("good.test"), True),
         ("http://bad.test", lambda origin: origin.endswith("good.test"), False),
     ],
@@ -133,5 +139,28 @@ def test_origins(origin: str | None, policy: CheckOrigin, allowed: bool) -> None
     assert origin_allowed(origin, policy, scheme="ws", host=HERE) is allowed
 
 
+def test_a_port_that_is_not_written_is_the_one_of_its_scheme() -> None:
+    for scheme, page in (("ws", "http"), ("wss", "https")):
+        port = {"ws": 80, "wss": 443}[scheme]
+        for origin in (f"{page}://app.test", f"{page}://app.test:{port}"):
+            for host in ("app.test", f"app.test:{port}"):
+                assert origin_allowed(origin, "conn", scheme=scheme, host=host)
+        assert not origin_allowed(f"{page}://app.test:81", "conn", scheme=scheme, host="app.test")
+    assert origin_allowed("http://a.test:80", ["http://a.test"], scheme="ws", host=HERE)
+    assert origin_allowed("https://a.test:443", ["https://a.test"], scheme="ws", host=HERE)
+
+
+def test_a_page_without_a_host_is_none_of_a_server_without_one() -> None:
+    for policy in (True, ["self"]):
+        assert not origin_allowed("null", policy, scheme="ws", host="")
+
+
+def test_either_alphabet_is_read() -> None:
+    for text in ("Pz8_", "Pz8/"):
+        assert subprotocols([f"base64url.bearer.phx.{text}"]) == ("???", None)
+
+
 def test_a_secure_connection_wants_a_secure_page() -> None:
+    assert not origin_allowed("http://app.test:443", "conn", scheme="wss", host="app.test")
+    assert not origin_allowed("https://app.test:80", "conn", scheme="ws", host="app.test")
     assert origin_allowed("https://app.test", "conn", scheme="wss", host="app.test")

@@ -57,7 +57,7 @@ def test_no_other_text_is_taken(data: Any) -> None:
     assert refusal(token, "user", text[:place]) in ("invalid", "missing")
 
 
-@pytest.mark.parametrize("text", ["x", "..", "rt1..", "é.é", "a" * 20_000, "\ud800.x"])
+@pytest.mark.parametrize("text", ["x", "..", "rt1..", "é.é", "a" * 20_000, "\ud800.x", "x.\ud800"])
 def test_what_is_no_token_is_invalid(text: str) -> None:
     assert refusal(Token(SECRET), "user", text) == "invalid"
 
@@ -88,6 +88,38 @@ def test_keys_are_changed_without_a_moment_in_which_tokens_fail() -> None:
     assert changing.verify("user", old.sign("user", 7)) == 7
     assert new.verify("user", changing.sign("user", 7)) == 7
     assert refusal(new, "user", old.sign("user", 7)) == "invalid"
+
+
+def test_a_token_of_today_is_good_tomorrow_whatever_the_release() -> None:
+    written = "rt1.W3siaWQiOjd9LDAsODY0MDAuMF0." + ("SGwf9pg8M6K1WSXEeKwqL_IKeFMgDQ_8UBrjXPd1gM0")
+    assert Token(SECRET, now=lambda: 0.0).sign("user", {"id": 7}) == written
+
+
+def test_a_token_is_good_for_a_day_unless_told_otherwise() -> None:
+    clock = Clock()
+    token = Token(SECRET, now=clock)
+    text = token.sign("user", 7)
+    clock.now += 86_400
+    assert token.verify("user", text) == 7
+    clock.now += 0.001
+    assert refusal(token, "user", text) == "expired"
+
+
+def test_a_token_is_so_long_and_no_longer() -> None:
+    token = Token(SECRET, now=lambda: 0.0)
+    sizes = {len(token.sign("user", "x" * n)): n for n in range(12_200, 12_240)}
+    assert token.verify("user", token.sign("user", "x" * sizes[16_384]))
+    longer = min(size for size in sizes if size > 16_384)
+    assert refusal(token, "user", token.sign("user", "x" * sizes[longer])) == "invalid"
+
+
+def test_a_refusal_says_its_reason() -> None:
+    assert str(TokenRefused("expired")) == "expired"
+
+
+def test_twenty_characters_are_a_secret() -> None:
+    token = Token("x" * 20)
+    assert token.verify("user", token.sign("user", 7)) == 7
 
 
 def test_a_value_of_another_type_is_invalid() -> None:

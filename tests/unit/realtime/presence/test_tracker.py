@@ -41,9 +41,9 @@ def test_the_same_is_not_asked_for_twice_within_a_period() -> None:
     a, b = pair()
     b.state.add(entry("bob", "1"))
     beat = Heartbeat("b", 1)
-    assert a.hear(beat, 0.0)[0] == [Ask("b", "a", 0)]
-    assert a.hear(beat, 1.4)[0] == []
-    assert a.hear(beat, 1.5)[0] == [Ask("b", "a", 0)]
+    assert a.hear(beat, 10.0)[0] == [Ask("b", "a", 0)]
+    assert a.hear(beat, 11.4)[0] == []
+    assert a.hear(beat, 11.5)[0] == [Ask("b", "a", 0)]
 
 
 def test_after_an_answer_the_next_gap_is_asked_for_at_once() -> None:
@@ -89,7 +89,7 @@ def test_quiet_periods_end_in_a_heartbeat() -> None:
     beat = Heartbeat("a", 0)
     assert a.beat() == beat  # until one got out
     a.told(beat)
-    assert a.beat() is None
+    assert [a.beat() is not None for _ in range(10)] == [False] * 9 + [True]
 
 
 def test_silence_hides_and_long_silence_forgets() -> None:
@@ -103,6 +103,55 @@ def test_silence_hides_and_long_silence_forgets() -> None:
     assert a.replicas() == {"b": 0.0}
     a.look(1_200.0, deaf=False)
     assert a.replicas() == {}
+
+
+def test_what_a_beat_brings_is_told() -> None:
+    a, b = pair()
+    b.state.add(entry("bob", "1"))
+    nothing, bob = Change([], []), Change([entry("bob", "1")], [])
+    assert a.hear(Heartbeat("b", 1, b.state.since(0)), 0.0) == ([], [nothing, bob])
+
+
+def test_a_beat_that_does_not_connect_is_asked_about_and_changes_nothing() -> None:
+    a, b = pair()
+    for ref in ("1", "2"):
+        b.state.add(entry("bob", ref))
+    said = a.hear(Heartbeat("b", 2, b.state.since(1)), 0.0)
+    assert said == ([Ask("b", "a", 0)], [Change([], [])])
+
+
+def test_a_goodbye_takes_everything_along() -> None:
+    a, b = pair()
+    b.state.add(entry("bob", "1"))
+    a.hear(Heartbeat("b", 1, b.state.since(0)), 0.0)
+    assert a.hear(Goodbye("b"), 1.0) == ([], [Change([], [entry("bob", "1")])])
+    assert a.replicas() == {}
+    # Asked and gone, and back within a period: it is asked again.
+    assert a.hear(Heartbeat("b", 1), 2.0)[0] == [Ask("b", "a", 0)]
+    a.hear(Goodbye("b"), 2.1)
+    assert a.hear(Heartbeat("b", 1), 2.2)[0] == [Ask("b", "a", 0)]
+
+
+def test_who_is_silent_for_good_is_let_go_of_with_what_was_seen_of_it() -> None:
+    a, b = pair()
+    b.state.add(entry("bob", "1"))
+    a.hear(Heartbeat("b", 1, b.state.since(0)), 0.0)
+    assert a.look(1_200.0, deaf=False) == [Change([], [entry("bob", "1")])]
+
+
+def test_a_hello_that_got_out_tells_nothing_of_what_was_done() -> None:
+    a, _ = pair()
+    a.state.add(entry("ada", "1"))
+    a.told(a.hello())
+    beat = a.beat()
+    assert beat is not None
+    assert beat.delta is not None
+
+
+def test_the_times_are_those_of_phoenix() -> None:
+    pace = Pace()
+    assert (pace.broadcast_period_s, pace.max_silent_periods, pace.kept) == (1.5, 10, 1_000)
+    assert (pace.down_period_s, pace.permdown_period_s) == (30.0, 1_200.0)
 
 
 def test_who_hears_nothing_takes_silence_for_no_sign() -> None:
