@@ -14,13 +14,16 @@ from server.display import http as display
 from server.display import lists as display_lists
 from server.display import reactions as display_reactions
 from server.display import writing
+from server.engagement import exports as engagement_exports
 from server.engagement import http as engagement
 from server.feed import channel as feed_channels
 from server.feed import following as following_channel
 from server.feed import http as feed
 from server.feed import reactions as feed_reactions
+from server.graph import exports as graph_exports
 from server.graph import http as graph
 from server.graph import reactions as graph_reactions
+from server.items import exports as item_exports
 from server.items import http as items
 from server.items import reactions as item_reactions
 from server.kernel.channel import TypedChannel
@@ -99,4 +102,7 @@ REACTIONS: tuple[Reaction, ...] = (
 EXPORTERS: tuple[Exporter, ...] = (
     *user_exports.exporters,
     *auth_exports.exporters,
+    *graph_exports.exporters,
+    *item_exports.exporters,
+    *engagement_exports.exporters,
 )

@@ -88,6 +88,16 @@ async def _newest_of(db: Db, author_id: UUID) -> tuple[UUID, ...]:
     return tuple(await store.newest_of(db, author_id, ON_SCREENS))
 
 
+async def erase_of(db: Db, author_id: UUID) -> None:
+    """Retract all that somebody wrote, and leave nothing of its text."""
+    while live := await store.newest_of(db, author_id, ON_SCREENS):
+        gone = await store.retract(db, live, author_id)
+        await embeddings.forget(db, gone)
+        await identity.entomb(db, gone)
+        await tell(db, ItemsRetracted, tuple(gone))
+    await store.blank_of(db, author_id)
+
+
 async def remove(db: Db, ids: Collection[UUID]) -> None:
     """Remove items and every trace of them here; open screens are told that they are gone."""
     await tell(db, ItemsRetracted, tuple(ids))

@@ -1,6 +1,7 @@
 """Who may do what, from the tables that route.
 
-`python tests/architecture/access_table.py` writes the page; `tests/integration/test_access.py` asks the app itself whether every line is true.
+`python tests/architecture/access_table.py` writes the page, and `tests/integration/test_access.py`
+asks the app itself whether every line of it is true.
 """
 
 import sys
