@@ -13,7 +13,12 @@ MODULES: dict[str, tuple[str, ...]] = {
         "jobs.ingest.demo",
     ),
     "embed": ("jobs.embed.job", "jobs.cards.poster_job"),
-    "mail": ("jobs.accounts.letters", "jobs.accounts.export"),
+    "mail": (
+        "jobs.accounts.letters",
+        "jobs.accounts.export",
+        "jobs.notify.digest_job",
+        "jobs.notify.push_job",
+    ),
     "cards": ("jobs.cards.render_job",),
 }
 

@@ -165,6 +165,10 @@ async def recount(services: Services) -> None:
         wrong += await posts.rebuild(db, ids)
     async with services.write() as db:
         wrong += await engagement.rebuild_polls(db, SAMPLE)
+    async with services.database.read() as db:
+        people = await users.sample(db, floor_of(long_ago), SAMPLE)
+    async with services.write() as db:
+        wrong += await profiles.recount(db, people)
     if wrong:
         _log.error("counters_drifted", wrong=wrong, of=len(ids))
 
@@ -176,6 +180,22 @@ async def send_letters(services: Services) -> None:
     await services.queue.enqueue_many(
         auth.LETTER, [(auth.letter_id(each), auth.SendLetter(each)) for each in waiting]
     )
+
+
+async def send_digests(services: Services) -> None:
+    """Queue the letters with what people have not read."""
+    async with services.database.read() as db:
+        due = await notifications.digests_due(db, services.clock.now(), MOST_OF_A_SWEEP)
+    await services.queue.enqueue_many(
+        notifications.DIGEST,
+        [(notifications.digest_id(each), notifications.SendDigest(each)) for each in due],
+    )
+
+
+async def ring_late(services: Services) -> None:
+    """Queue what telephones should have been told by now."""
+    if services.policy.vapid_private_key is not None:
+        await notifications.ring_late(services)
 
 
 async def make_exports(services: Services) -> None:
@@ -222,6 +242,8 @@ SWEEPS: Sequence[Every] = (
     Every("embed_all", 600, embed_all),
     Every("draw_cards", 20, draw_cards),
     Every("send_letters", 30, send_letters),
+    Every("send_digests", 300, send_digests),
+    Every("ring_late", 30, ring_late),
     Every("make_exports", 60, make_exports),
     Every("erase_people", 3600, erase_people),
     Every("make_partitions", 3600, make_partitions),

@@ -60,6 +60,8 @@ def policy_of(settings: Settings) -> Policy:
         fetch_private_addresses=settings.fetch_private_addresses,
         trusted_proxies=listed(settings.trusted_proxies),
         paused_consumers=listed(settings.paused_consumers),
+        vapid_private_key=settings.vapid_private_key,
+        vapid_subject=settings.vapid_subject,
         allowed_origins=listed(settings.cors_origins),
     )
 

@@ -36,6 +36,7 @@ from server.moderation import http as moderation
 from server.moderation import reactions as moderation_reactions
 from server.notifications import channel as user_channel
 from server.notifications import http as notifications
+from server.notifications import outside_http as outside
 from server.notifications import reactions as notification_reactions
 from server.posts import http as posts
 from server.posts import reactions as post_reactions
@@ -65,6 +66,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *engagement.operations,
     *comments.operations,
     *notifications.operations,
+    *outside.operations,
     *sources.operations,
     *items.operations,
     *websub.operations,

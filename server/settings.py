@@ -87,6 +87,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     smtp_user: Annotated[str | None, _says("Whom the mail server knows us as.")] = None
     smtp_password: Annotated[str | None, _says("The password for the mail server.")] = None
 
+    vapid_private_key: Annotated[
+        str | None, _says("The P-256 key of Web Push, as base64url; unset, there is none.")
+    ] = None
+    vapid_subject: Annotated[
+        str, _says("How push services reach the operator: a mailto: or https: address.")
+    ] = "mailto:admin@localhost"
+
     storage: Annotated[Literal["disk", "s3"], _says("Where media are kept.")] = "disk"
     s3_bucket: Annotated[str | None, _says("The bucket, with STORAGE=s3.")] = None
     s3_endpoint_url: Annotated[str | None, _says("The S3 endpoint, unless it is AWS.")] = None

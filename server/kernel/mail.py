@@ -16,6 +16,8 @@ class Letter(Struct, frozen=True):
     to: str
     subject: str
     text: str
+    # Besides the usual ones, such as the way to be written to no more.
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class MailUnavailable(Exception):
@@ -53,6 +55,8 @@ def message_of(letter: Letter, sender: str, clock: Clock) -> EmailMessage:
         message["From"] = sender
         message["To"] = Address(username=local, domain=domain)
         message["Subject"] = letter.subject
+        for name, value in letter.headers:
+            message[name] = value
     except (ValueError, IndexError) as error:
         raise MailRefused("The letter's head cannot be written.") from error
     message["Date"] = format_datetime(clock.now())

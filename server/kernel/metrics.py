@@ -81,6 +81,7 @@ events_lag_seconds = _of_the_stores(
 events_parked = _of_the_stores(
     "events_parked", "Events that a group could not take, however often tried.", ("group",)
 )
+pushes_sent = Counter("web_pushes_total", "Messages to browsers by how they ended.", ("outcome",))
 queue_depth = _of_the_stores("queue_depth", "Jobs that wait.", ("queue",))
 queue_failed = _of_the_stores(
     "queue_failed", "Jobs that failed for good: dead letters.", ("queue",)

@@ -62,6 +62,9 @@ class Policy(Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...] = ()
     # Groups of reactions that are told nothing for now; their events wait.
     paused_consumers: tuple[str, ...] = ()
+    # Who this server is to push services; without a key no telephone is told.
+    vapid_private_key: str | None = None
+    vapid_subject: str = "mailto:admin@localhost"
     # Pages elsewhere that may act for a reader who is signed in.
     allowed_origins: tuple[str, ...] = ()
 

@@ -2,6 +2,7 @@
 
 from server.notifications.actions import forget, notify, retract, take_back
 from server.notifications.choosing import digested, digests_due
+from server.notifications.digest import letter_for
 from server.notifications.model import (
     Kind,
     MarkRead,
@@ -27,14 +28,17 @@ from server.notifications.reading import (
     unread,
 )
 from server.notifications.sending import (
+    Subscription,
     claim,
     drop,
     ring_late,
     subscribe,
     subscriptions,
+    to_push,
     unsubscribe,
 )
 from server.notifications.tasks import DIGEST, PUSH, PushOne, SendDigest, digest_id
+from server.notifications.vapid import authorization, public_key
 
 __all__ = [
     "DIGEST",
@@ -52,8 +56,10 @@ __all__ = [
     "PushOne",
     "ReadPush",
     "SendDigest",
+    "Subscription",
     "Unread",
     "acknowledge",
+    "authorization",
     "claim",
     "digest_id",
     "digested",
@@ -61,17 +67,20 @@ __all__ = [
     "drop",
     "forget",
     "joined",
+    "letter_for",
     "mark_read",
     "mark_seen",
     "notify",
     "page",
     "prefer",
     "preferences",
+    "public_key",
     "retract",
     "ring_late",
     "subscribe",
     "subscriptions",
     "take_back",
+    "to_push",
     "unread",
     "unsubscribe",
 ]

@@ -115,6 +115,7 @@ class UserChannel(TypedChannel):
         return Renewed(await self.viewer_socket.renew(given.access_token))
 
     handles: ClassVar[Mapping[str, On]] = {
+        # For anyone: a token that has just ended makes a visitor, until the next one is here.
         "token": On(Renew, renew, returns=Renewed),
         "more": On(PageQuery, page, access="user", returns=NotificationPage),
         "read": On(MarkRead, read, access="user", returns=Unread),

@@ -22,7 +22,7 @@ _DUE = text(
     """
     select user_id from engage.inboxes held
     where digest <> 'off'
-      and digested_at <= :now - case digest when 'daily' then interval '1 day'
+      and digested_at <= cast(:now as timestamptz) - case digest when 'daily' then interval '1 day'
         else interval '7 days' end
       and exists (
         select from engage.notifications n

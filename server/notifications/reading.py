@@ -59,7 +59,7 @@ async def page(
     if here:
         cursor = write_cursor(secret, owner, (here[-1].updated_at, here[-1].id))
     return NotificationPage(
-        items=await _shown(db, here),
+        items=await shown(db, here),
         cursor=cursor,
         next_cursor=cursor,
         has_more=len(kept) > len(here),
@@ -107,7 +107,7 @@ async def missed_since(db: Db, owner: UUID, secret: str, change: int) -> Missed:
     reset = len(kept) > MOST_MISSED
     live = [] if reset else [each for each in kept if each.gone_at is None]
     return Missed(
-        items=await _shown(db, live),
+        items=await shown(db, live),
         gone=[] if reset else [each.id for each in kept if each.gone_at is not None],
         reset=reset,
         cursor=write_change(secret, owner, max(standing.change, change)),
@@ -165,7 +165,7 @@ async def pushes(
 ) -> list[NotificationPush]:
     """Write notifications of one inbox as they are pushed to its owner's sessions."""
     standing = (await store.standings(db, [owner]))[owner]
-    shown = await _shown(db, kept)
+    here = await shown(db, kept)
     return [
         NotificationPush(
             **asdict(each),
@@ -173,7 +173,7 @@ async def pushes(
             unseen_count=standing.unseen,
             cursor=write_change(secret, owner, stored.change),
         )
-        for each, stored in zip(shown, kept, strict=True)
+        for each, stored in zip(here, kept, strict=True)
     ]
 
 
@@ -231,7 +231,8 @@ def owner_of(viewer: Viewer) -> UUID:
     return viewer.id
 
 
-async def _shown(db: Db, kept: Sequence[store.Kept]) -> list[Notification]:
+async def shown(db: Db, kept: Sequence[store.Kept]) -> list[Notification]:
+    """Write stored notifications as their owner sees them."""
     people = await users.by_ids(db, {actor for each in kept for actor in each.actor_ids})
     return [
         Notification(

@@ -12,12 +12,15 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from server.kernel.database import Db, metadata
 from server.kernel.ids import new_id
-from server.kernel.services import Services
+from server.kernel.services import Policy, Services
+from server.notifications import reading, store
+from server.notifications.digest import sentence
 from server.notifications.events import NotificationDispatched
 from server.notifications.model import ChoiceChange, Kind, choice_of
 from server.notifications.tasks import PUSH, PushOne, push_id
 
 MOST_SUBSCRIPTIONS = 20
+LONGEST_SAID = 500
 # What a telephone was not told of within an hour is no news any more.
 STALE = timedelta(hours=1)
 UNSENT_AFTER = timedelta(seconds=60)
@@ -59,6 +62,16 @@ _CLAIM = text(
 )
 
 
+class BrowserPush(Struct, frozen=True):
+    """What a browser is told of a notification, to be shown by its service worker."""
+
+    id: UUID
+    kind: Kind
+    said: str
+    item_id: UUID | None
+    url: str
+
+
 class Subscription(Struct, frozen=True):
     """A browser that wants to be told, and the keys that only it can open."""
 
@@ -85,6 +98,22 @@ async def ring_late(services: Services) -> None:
         if owners:
             due = await _to_ring(db, owners, None, now, now - UNSENT_AFTER)
             await _queue(services, due)
+
+
+async def to_push(db: Db, policy: Policy, args: PushOne) -> BrowserPush | None:
+    """Write what browsers are told of a notification; None when it is known, or gone, by now."""
+    kept = await store.one(db, args.user_id, args.id)
+    stale = kept is None or kept.version != args.version or kept.pushed_version >= args.version
+    if kept is None or stale or kept.read_at is not None or kept.seen_version >= args.version:
+        return None
+    (shown,) = await reading.shown(db, [kept])
+    return BrowserPush(
+        id=shown.id,
+        kind=shown.kind,
+        said=sentence(shown)[:LONGEST_SAID],
+        item_id=shown.item_id,
+        url=f"{policy.page_url}/",
+    )
 
 
 async def claim(db: Db, args: PushOne) -> bool:

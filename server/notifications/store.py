@@ -124,6 +124,7 @@ class Kept(Struct, frozen=True):
     read_at: datetime | None
     version: int
     seen_version: int
+    pushed_version: int
     change: int
     quiet: bool
     gone_at: datetime | None

@@ -28,9 +28,9 @@ DIGEST = Task("notifications.digest", "mail", SendDigest, retry_seconds=(60, 600
 
 def push_id(args: PushOne) -> str:
     """Name the job that tells of one growth of one notification."""
-    return f"push:{args.user_id}:{args.id}:{args.version}"
+    return f"push-{args.id}-{args.version}"
 
 
 def digest_id(user_id: UUID) -> str:
     """Name the job that writes to one person."""
-    return f"digest:{user_id}"
+    return f"digest-{user_id}"
