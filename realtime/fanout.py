@@ -220,15 +220,16 @@ class Fanout:
                 self._deliveries += len(wires) * (len(lane) - (run.exclude in lane))
 
     def _flush(self) -> None:
-        if self._runs:
-            self._spill()
         jobs, left = self._jobs, self._slice
-        while jobs and left > 0:
+        while left > 0 and (jobs or self._runs):
+            if not jobs:  # what comes while a large one is under way is joined behind it
+                self._spill()
+                continue
             job = jobs[0]
             left -= job.go_on(left) if isinstance(job, Sending) else _flush_some(job, left)
             if not job:
                 jobs.popleft()
-        if jobs:  # the loop breathes between slices; what comes meanwhile queues up behind
+        if jobs or self._runs:  # the loop breathes between slices
             asyncio.get_running_loop().call_soon(self._flush)
         else:
             self._scheduled = False

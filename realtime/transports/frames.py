@@ -14,8 +14,6 @@ PONG: Final = 0xA
 _FINAL, _RESERVED, _MASKED = 0x80, 0x70, 0x80
 _SHORT, _TWO_MORE = 125, 126
 _SHORTEST, _MASK_BYTES = 2, 4
-_LEAST = _SHORTEST + _MASK_BYTES
-_WHOLE_TEXT: Final = _FINAL | TEXT
 
 Unmask = Callable[[bytes, bytes], bytes]
 Incoming = tuple[int, bytes]  # what it is, and what is in it; a message is whole
@@ -42,34 +40,14 @@ class FrameReader:
         self._opcode = CONTINUATION  # of the message whose fragments are here
         self._size = 0
 
-    def whole_text(self, data: bytes) -> str | None:
-        """Return the text if `data` is one message in one short frame, which it mostly is.
-
-        Anything else is left to `feed`, which does the same and everything beside it.
-        """
-        size = len(data)
-        if self._rest or self._opcode or size < _LEAST or data[0] != _WHOLE_TEXT:
-            return None
-        if data[1] == _MASKED | size - _LEAST:
-            mask = 2
-        elif (
-            data[1] == _MASKED | _TWO_MORE
-            and (data[2] << 8 | data[3]) == size - _LEAST - 2 <= self._limit
-        ):
-            mask = 4
-        else:
-            return None
-        body = mask + _MASK_BYTES
-        try:
-            return self._unmask(data[body:], data[mask:body]).decode()
-        except UnicodeDecodeError as error:
-            raise Broken(NOT_UTF8) from error
+    def is_between(self) -> bool:
+        """Say whether nothing is half read."""
+        return not self._rest and self._opcode == CONTINUATION
 
     def feed(self, data: bytes, take: Callable[[int, bytes], None]) -> None:
         """Hand what is complete to `take`; raises Broken, after what came before the breach."""
         if self._rest:
             data = self._rest + data
-            self._rest = b""
         place, end = 0, len(data)
         while end - place >= _SHORTEST:
             first, size = data[place], data[place + 1] & 0x7F
@@ -78,9 +56,7 @@ class FrameReader:
             head = place + 2
             if size > _SHORT:
                 extra = 2 if size == _TWO_MORE else 8
-                head += extra
-                if end < head:
-                    break
+                head += extra  # it may not be there yet: then the body is not either
                 size = int.from_bytes(data[head - extra : head], "big")
             self._check(first, size)
             body = head + _MASK_BYTES

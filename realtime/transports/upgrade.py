@@ -1,6 +1,7 @@
 """The request that opens a websocket, as RFC 6455 section 4.2 has it, and the answer to it."""
 
 import hashlib
+import re
 from base64 import b64encode
 from collections.abc import Iterable
 from typing import Final
@@ -13,6 +14,12 @@ _MOST_BYTES: Final = 16_384
 _MOST_HEADERS: Final = 100
 _ONCE: Final = frozenset({b"host", b"upgrade", b"sec-websocket-key", b"sec-websocket-version"})
 _HAS_BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
+
+# A token, and what is visible (RFC 9110 sections 5.1 and 5.5); lines are not folded.
+_FIELD: Final = re.compile(
+    rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*"
+).fullmatch
+_TARGET: Final = re.compile(rb"/[!-~]*").fullmatch  # no host before it, and nothing invisible
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -27,7 +34,7 @@ class Upgrade(Struct, frozen=True):
 
 
 def read_upgrade(data: bytes) -> Upgrade | None:
-    """Read a request as uvicorn hands it on; None for one that is not the usual kind.
+    """Read a request as it came; None for one that is not the usual kind.
 
     What is wrong with that one, and what to answer, is left to those who know all the kinds.
     """
@@ -36,15 +43,18 @@ def read_upgrade(data: bytes) -> Upgrade | None:
     first = lines[0].split(b" ")
     if not end or rest or len(data) > _MOST_BYTES or len(lines) > _MOST_HEADERS:
         return None
-    if len(first) != 3 or first[0] != b"GET" or first[2] != b"HTTP/1.1" or not first[1].isascii():  # noqa: PLR2004
+    if len(first) != 3 or first[0] != b"GET" or first[2] != b"HTTP/1.1" or not _TARGET(first[1]):  # noqa: PLR2004
         return None
     headers: Headers = []
     named: dict[bytes, bytes] = {}
     subprotocols: list[str] = []
     for line in lines[1:]:
-        name, colon, value = line.partition(b":")
-        name, value = name.lower(), value.strip()
-        if not colon or name in _HAS_BODY or (name in named and name in _ONCE):
+        found = _FIELD(line)
+        if found is None:
+            return None
+        name, value = found.groups()
+        name = name.lower()
+        if name in _HAS_BODY or (name in named and name in _ONCE):
             return None
         if name == b"sec-websocket-protocol":
             subprotocols += [word.strip() for word in value.decode("latin-1").split(",")]

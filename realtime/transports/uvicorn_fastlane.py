@@ -42,6 +42,8 @@ except ImportError:  # where its C extension was not built
     from websockets.utils import apply_mask
 
 _EARLY_BYTES = 65_536
+_TWO_BYTES = 0xFFFF
+_LEAST, _MASKED, _TWO_MORE, _WHOLE_TEXT = 6, 0x80, 126, 0x81
 _BREACH_GRACE_S = 1.0
 _CLOSE_TIMEOUT_S = 10.0
 
@@ -54,12 +56,19 @@ class _Deaf(FrameReader):
     def feed(self, data: bytes, take: Callable[[int, bytes], None]) -> None:
         """Let it go."""
 
-    def whole_text(self, data: bytes) -> str | None:  # noqa: ARG002
-        """Find nothing."""
-        return None
-
 
 _DEAF = _Deaf(0, apply_mask)
+
+
+def place_of_mask(data: bytes) -> int:
+    """Return where the mask is if this is one text in one short frame, as mostly; else 0."""
+    size = len(data)
+    if size < _LEAST or data[0] != _WHOLE_TEXT:
+        return 0
+    if data[1] == _MASKED | size - _LEAST:
+        return 2
+    long = data[1] == _MASKED | _TWO_MORE and (data[2] << 8 | data[3]) == size - _LEAST - 2
+    return 4 if long else 0
 
 
 class FastlaneProtocol(asyncio.Protocol):
@@ -67,7 +76,18 @@ class FastlaneProtocol(asyncio.Protocol):
 
     __slots__ = (
         *("_abort", "_app_state", "_asked", "_claimed", "_closed", "_config", "_early", "_lost"),
-        *("_paused", "_raw", "_reader", "_sink", "_state", "_stock", "_task", "transport", "write"),
+        *(
+            "_paused",
+            "_raw",
+            "_reader",
+            "_received",
+            "_sink",
+            "_state",
+            "_stock",
+            "_task",
+            "transport",
+            "write",
+        ),
     )
 
     transport: asyncio.Transport
@@ -83,6 +103,7 @@ class FastlaneProtocol(asyncio.Protocol):
         self._raw: bytes | None = None  # the request
         self._claimed = False  # by an endpoint that is about to accept
         self._sink: Sink | None = None
+        self._received: Callable[[str], None] | None = None  # the sink's, while all is usual
         self._reader: FrameReader | None = None
         self._early = b""  # what came before it was known who reads
         self._paused = False
@@ -107,6 +128,7 @@ class FastlaneProtocol(asyncio.Protocol):
             sink.closed(1006)
             return
         self._sink = sink
+        self._received = self._quick_sink()
         if self._paused:
             self._paused = False
             self.transport.resume_reading()
@@ -139,16 +161,16 @@ class FastlaneProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read frames for the endpoint, or the request that comes first."""
-        if self._reader is not None:
+        received = self._received  # there while nothing is half read
+        if received is not None and (mask := place_of_mask(data)):
             try:
-                text = self._reader.whole_text(data)
-                if text is None:
-                    self._reader.feed(data, self._take)
-                elif self._sink is not None:
-                    self._sink.received(text)
-            except Broken as broken:
-                self._reader = _DEAF  # what follows a breach cannot be read
-                self.close(broken.close, _BREACH_GRACE_S)
+                text = apply_mask(data[mask + 4 :], data[mask : mask + 4]).decode()
+            except UnicodeDecodeError:
+                self._feed(data)  # which knows what to say
+            else:
+                received(text)
+        elif self._reader is not None:
+            self._feed(data)
         elif self._stock is not None:
             self._stock.data_received(data)
         elif self._raw is None:
@@ -200,12 +222,17 @@ class FastlaneProtocol(asyncio.Protocol):
 
     def _ask(self, data: bytes) -> None:
         """Call the app, with the lane on offer where this class can do the upgrade."""
-        self._raw = data
         # Shared frames are never compressed, and a context that takes over could not be shared.
-        self._asked = None if self._config.ws_per_message_deflate else read_upgrade(data)
-        if self._asked is None:
+        asked = None if self._config.ws_per_message_deflate else read_upgrade(data)
+        if asked is None:
+            self._raw = data
             self._hand_over()
-            return
+        else:
+            self.asked(asked, data)
+
+    def asked(self, asked: Upgrade, data: bytes) -> None:
+        """Call the app for a request that was read already."""
+        self._raw, self._asked = data, asked
         loop = asyncio.get_running_loop()
         self._task = loop.create_task(self._call(self._scope(self._asked)))
         self._state.tasks.add(self._task)
@@ -282,6 +309,24 @@ class FastlaneProtocol(asyncio.Protocol):
 
     # Inside: what comes in.
 
+    def _feed(self, data: bytes) -> None:
+        reader = self._reader
+        if reader is None:
+            return
+        try:
+            reader.feed(data, self._take)
+        except Broken as broken:
+            self._reader = _DEAF  # what follows a breach cannot be read
+            self.close(broken.close, _BREACH_GRACE_S)
+        else:
+            self._received = self._quick_sink() if reader.is_between() else None
+
+    def _quick_sink(self) -> Callable[[str], None] | None:
+        """Return what takes a text, if any frame of two bytes for its size is allowed."""
+        if self._sink is None or self._config.ws_max_size <= _TWO_BYTES:
+            return None
+        return self._sink.received
+
     def _take(self, opcode: int, payload: bytes) -> None:
         if opcode == CLOSE:
             if self._closed:  # the answer to ours
@@ -308,6 +353,6 @@ class FastlaneProtocol(asyncio.Protocol):
             self._abort = loop.call_later(_CLOSE_TIMEOUT_S, self.transport.abort)
 
     def _notify(self, close: Close) -> None:
-        sink, self._sink = self._sink, None
+        sink, self._sink, self._received = self._sink, None, None
         if sink is not None:
             sink.closed(close.code, close.reason)

@@ -69,6 +69,7 @@ def run(settings: Settings, host: str, port: int, *, shares_port: bool = False) 
     """Serve until a signal comes."""
     import uvicorn
 
+    from realtime.transports.uvicorn_door import DoorProtocol
     from realtime.transports.uvicorn_drain import DrainingServer
     from realtime.transports.uvicorn_fastlane import FastlaneProtocol
     from server.app import create_app
@@ -83,7 +84,7 @@ def run(settings: Settings, host: str, port: int, *, shares_port: bool = False) 
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=DoorProtocol,
         ws=FastlaneProtocol,
         ws_per_message_deflate=False,
         ws_max_size=LARGEST_FRAME_BYTES,

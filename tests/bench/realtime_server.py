@@ -22,6 +22,7 @@ from realtime.pubsub.redis import RedisPubSub
 from realtime.rates import Rate, Rates
 from realtime.telemetry import Event, Flushed, SocketClosed, Telemetry
 from realtime.token import Token, TokenRefused
+from realtime.transports.uvicorn_door import DoorProtocol
 from realtime.transports.uvicorn_fastlane import FastlaneProtocol
 from server import observability
 from server.cli.collecting import spare_the_collector
@@ -32,19 +33,10 @@ PLENTY = Rate(1e9, 1e9)
 
 class Bench(Channel):
     raw: ClassVar[frozenset[str]] = frozenset({"ping", "shout"})
-    each: ClassVar[bool] = False
 
     @override
     def handle_in(self, event: str, payload: Any) -> Ok | Awaitable[None]:
-        if event == "ping":
-            return Ok(payload)
-        return self._shout(event, payload)
-
-    async def _shout(self, event: str, payload: Any) -> None:
-        await self.broadcast(event, payload)
-        if self.each:
-            endpoint: Any = self.socket.endpoint
-            endpoint.node.fanout._flush()
+        return Ok(payload) if event == "ping" else self.broadcast(event, payload)
 
 
 class BenchSocket(Socket):
@@ -117,19 +109,19 @@ class App:
 
 def main(port: int, words: list[str]) -> None:
     """Serve until a signal comes."""
-    Bench.each = "each" in words
     telemetry = Telemetry(observability.on_realtime)
     redis = next((word.removeprefix("redis=") for word in words if "redis=" in word), None)
     pubsub = RedisPubSub(redis, telemetry=telemetry) if redis else LocalPubSub()
     limits = Limits(socket_rates=Rates(joins=PLENTY, pushes=PLENTY, bytes=PLENTY))
     endpoint = Endpoint(BenchSocket, pubsub=pubsub, limits=limits, telemetry=telemetry)
+    endpoint.node.fanout.coalesces = "each" not in words
     spare_the_collector()
     uvicorn.run(
         App(endpoint),
         host="127.0.0.1",
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=DoorProtocol,
         ws=FastlaneProtocol,
         ws_per_message_deflate=False,
         access_log=False,

@@ -42,6 +42,7 @@ from realtime import (
 )
 from realtime.presence import Pace, Presence
 from realtime.pubsub.redis import RedisPubSub
+from realtime.transports.uvicorn_door import DoorProtocol
 from realtime.transports.uvicorn_drain import DrainingServer
 from realtime.transports.uvicorn_fastlane import FastlaneProtocol
 
@@ -214,6 +215,7 @@ def main() -> None:
     app = App(redis=given.redis, limits=given.limits)
     config = uvicorn.Config(
         app,
+        http=DoorProtocol,
         ws=TIERS[given.tier],
         ws_per_message_deflate=False,
         log_config=None,

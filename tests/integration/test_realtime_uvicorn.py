@@ -17,6 +17,7 @@ from websockets.exceptions import InvalidStatus
 
 from realtime import Limits
 from realtime.telemetry import SocketClosed, WriterOverflowed
+from realtime.transports.uvicorn_door import DoorProtocol
 from realtime.transports.uvicorn_fastlane import FastlaneProtocol
 from tests.unit.realtime.rooms import Room, serving, told_of
 
@@ -50,6 +51,8 @@ def app_of(endpoint: Any) -> Any:
 async def running(ws: Any, **limits: Any) -> AsyncIterator[Running]:
     listener = socket.create_server(("127.0.0.1", 0))
     config: dict[str, Any] = {"lifespan": "off", "log_config": None, "ws": ws}
+    if ws is DoorProtocol:
+        config |= {"http": DoorProtocol, "ws": FastlaneProtocol}
     async with serving(**limits) as (endpoint, told):
         server = uvicorn.Server(
             uvicorn.Config(app_of(endpoint), ws_per_message_deflate=False, **config)
@@ -65,9 +68,12 @@ async def running(ws: Any, **limits: Any) -> AsyncIterator[Running]:
             listener.close()
 
 
-@pytest.fixture(params=["fastlane", "websockets-sansio"])
+KINDS = {"door": DoorProtocol, "fastlane": FastlaneProtocol}
+
+
+@pytest.fixture(params=["door", "fastlane", "websockets-sansio"])
 def ws(request: pytest.FixtureRequest) -> Any:
-    return FastlaneProtocol if request.param == "fastlane" else request.param
+    return KINDS.get(request.param, request.param)
 
 
 Play = Callable[[Coroutine[Any, Any, None]], None]
