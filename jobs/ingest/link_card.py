@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 from typing_extensions import override
 
 from jobs.ingest import clean
-from jobs.ingest.answers import NotFetched, NotModified, NoTurnYet, Page
+from jobs.ingest.answers import NoTurnYet, Page
 from jobs.ingest.desk import Desk
 from jobs.ingest.fetch import PICTURES, Ask
 from jobs.ingest.reading import Drawn
@@ -39,14 +39,13 @@ async def card_link(services: Services, args: CardLink) -> None:
     if url is None:
         return
     desk = Desk(services)
-    match await desk.ask_page(Ask(url=url)):
-        case Page() as page:
-            card = await _card(services, desk, url, page)
-        case NoTurnYet():
-            # A sweep brings it here again.
-            return
-        case NotFetched() | NotModified():
-            card = LinkCard(url)
+    answered = await desk.ask_page(Ask(url=url))
+    if isinstance(answered, NoTurnYet):
+        # A sweep brings it here again.
+        return
+    card = LinkCard(url)
+    if isinstance(answered, Page):
+        card = await _card(services, desk, url, answered)
     async with services.write() as db:
         await posts.card(db, args.post_id, card)
 

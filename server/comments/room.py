@@ -16,7 +16,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from typing_extensions import override
 
 from realtime import Broadcast, Channel, Endpoint, Frame, Presence, Refused
-from realtime.presence.diffs import Presences
 from server import engagement
 from server.comments.typing import TOLD_SECONDS, Paced, Timer, Typing, Writer, Writing
 from server.engagement import (
@@ -118,9 +117,7 @@ class Attendance(Presence):
             self.track(channel, key, topic=f"{_PRESENT}{item_id}")
 
     @override
-    async def handle_metas(
-        self, topic: str, joins: Presences, leaves: Presences, presences: Presences
-    ) -> None:
+    async def handle_metas(self, topic: str, joins: Any, leaves: Any, presences: Any) -> None:
         item_id = UUID(topic.removeprefix(_PRESENT))
         self._told.note(item_id, len(presences))
 

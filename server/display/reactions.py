@@ -9,6 +9,7 @@ from server.kernel.database import Db
 from server.kernel.outbox import Reaction
 from server.kernel.services import Services
 from server.media.events import CardChanged
+from server.posts.events import LinkCarded
 
 
 async def forget(
@@ -23,6 +24,11 @@ async def forget_card(services: Services, _db: Db, event: CardChanged) -> None:
     await _forget(services, [event.item_id])
 
 
+async def forget_link(services: Services, _db: Db, event: LinkCarded) -> None:
+    """Forget a post of whose link more is known."""
+    await _forget(services, [event.id])
+
+
 async def _forget(services: Services, ids: Collection[UUID]) -> None:
     for item_id in ids:
         await kept_items(services).cache.forget(str(item_id))
@@ -33,4 +39,5 @@ reactions = [
     Reaction("display.retracted", ItemsRetracted, forget),
     Reaction("display.restored", ItemsRestored, forget),
     Reaction("display.card", CardChanged, forget_card),
+    Reaction("display.link", LinkCarded, forget_link),
 ]

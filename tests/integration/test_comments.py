@@ -57,6 +57,7 @@ async def _two(services: Services) -> tuple[Viewer, Viewer, UUID]:
         return await a_user(db, "ada"), await a_user(db, "bob"), await an_item(db)
 
 
+@pytest.mark.row("K23")
 async def test_a_comment_is_an_item_with_a_place_and_is_counted_and_told(
     services: Services,
 ) -> None:
@@ -99,6 +100,7 @@ async def test_the_same_comment_sent_twice_is_one(services: Services) -> None:
     assert await _counts(services, item_id) == [3]
 
 
+@pytest.mark.row("K20")
 async def test_pages_follow_each_other_without_gap_or_repeat(services: Services) -> None:
     ada, _, item_id = await _two(services)
     written = [await _write(services, ada, item_id, f"Number {n}") for n in range(5)]

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -240,6 +241,7 @@ class Counters(RuleBasedStateMachine):
             return int((await db.execute(waiting, {"id": item_id})).scalar_one())
 
 
+@pytest.mark.row("K21")
 def test_counters_equal_their_edges_whatever_happens(database_url: str) -> None:
     Counters.url = database_url
     run_state_machine_as_test(

@@ -9,12 +9,13 @@ import pytest
 from sqlalchemy import text
 from starlette.applications import Starlette
 
-from server import catalog, engagement
+from server import catalog, engagement, posts
 from server.kernel.ids import new_id
 from server.kernel.outbox import by_topic
 from server.kernel.relay import Relay
 from server.kernel.services import Services
 from server.kernel.viewer import Viewer
+from server.posts import PostDraft, Rules
 from tests.integration.conftest import client_of
 from tests.integration.test_people_http import _as
 from tests.people import a_user, an_item
@@ -84,7 +85,7 @@ async def _posted(client: httpx2.AsyncClient, body: str = "Words", **more: Any) 
 @pytest.mark.row("D-15")
 @pytest.mark.row("D-26")
 @pytest.mark.row("V-50")
-@pytest.mark.row("M-22")
+@pytest.mark.row("K24")
 async def test_a_post_is_an_item_with_what_its_words_point_at(
     ada: Person, bob: Person, services: Services
 ) -> None:
@@ -262,6 +263,25 @@ async def test_a_picture_is_uploaded_by_a_signed_link_and_posted(ada: Person, bo
     assert wrong.json()["reason"] == "not_yours"
     too_large = await ada.post("/uploads/sign", json={"size": 10**8, "mime": "image/png"})
     assert too_large.status_code == 422
+
+
+@pytest.mark.row("D-16")
+async def test_a_post_and_its_event_are_there_together_or_not_at_all(
+    ada: Person, services: Services
+) -> None:
+    async def write() -> None:
+        async with services.write() as db:
+            now = services.clock.now()
+            await posts.create(db, ada.viewer, PostDraft("Words"), (), Rules(500, 900.0), now)
+            raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await write()
+    assert await _events(services, "post.created") == []
+    assert await _count(services, ada.viewer.id) == 0
+    await _posted(ada)
+    assert len(await _events(services, "post.created")) == 1
+    assert await _count(services, ada.viewer.id) == 1
 
 
 async def test_visitors_post_nothing(client: httpx2.AsyncClient) -> None:
