@@ -17,6 +17,8 @@ class Asked(Struct, frozen=True):
 
     path: str
     headers: Mapping[str, str]
+    method: str = "GET"
+    body: bytes = b""
 
 
 class Answer(Struct, frozen=True):
@@ -52,7 +54,14 @@ def serving() -> Iterator[Pages]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            answer = pages.answer(Asked(self.path, {k.lower(): v for k, v in self.headers.items()}))
+            self._answered("GET", b"")
+
+        def do_POST(self) -> None:
+            self._answered("POST", self.rfile.read(int(self.headers.get("content-length", "0"))))
+
+        def _answered(self, method: str, body: bytes) -> None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            answer = pages.answer(Asked(self.path, headers, method, body))
             try:
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():

@@ -1,7 +1,7 @@
 """The process that reads what strangers wrote, and dies of it in our place.
 
-It is started as `python -m jobs.ingest.reader SECONDS` and takes one order after the other. Before it
-imports any parser it gives up the network, the files and the memory that reading does not need;
+It is started as `python -m jobs.ingest.reader SECONDS` and takes one order after the other. Before
+it imports any parser it gives up the network, the files and the memory that reading does not need;
 for each order it may use so many seconds of the processor, and is ended by the system after them.
 """
 

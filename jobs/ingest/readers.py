@@ -134,7 +134,7 @@ class _Reader:
         if self._process is None:
             self._orders = 0
             # It ends with this process, for then nobody holds the other end of its pipe.
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own module
                 [sys.executable, "-m", "jobs.ingest.reader", str(self._cpu_seconds)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

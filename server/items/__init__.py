@@ -45,6 +45,7 @@ from server.items.model import (
     TextToEmbed,
     Words,
 )
+from server.items.pictures import MOST_ATTEMPTS as MOST_PICTURE_ATTEMPTS
 from server.items.pictures import Kept, Wanted
 from server.items.pictures import claim as claim_picture
 from server.items.pictures import due as pictures_due
@@ -71,6 +72,7 @@ __all__ = [
     "MAX_BODY_HTML",
     "MAX_BODY_TEXT",
     "MAX_TITLE",
+    "MOST_PICTURE_ATTEMPTS",
     "Answer",
     "Answers",
     "Chapter",

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     any_,
+    case,
     func,
     literal,
     select,
@@ -284,7 +285,7 @@ async def move(db: Db, source: Source, url: str) -> bool:
             url=url,
             host=host_of(url),
             # The old address may have stood in the title's place.
-            title=url if source.title == source.url else sources.c.title,
+            title=case((sources.c.title == source.url, url), else_=sources.c.title),
             moved_to=None,
             moved_count=0,
         )
