@@ -43,6 +43,8 @@ def on_realtime(event: telemetry.Event) -> None:  # noqa: C901, PLR0912, PLR0915
         case telemetry.SocketClosed():
             metrics.sockets_open.dec()
             metrics.sockets_closed.labels(str(event.code)).inc()
+        case telemetry.Drained():
+            _log.info("drained", sockets=event.sockets, left=event.left)
         case telemetry.SocketRefused():
             metrics.sockets_refused.labels(str(event.status)).inc()
         case telemetry.Joined():

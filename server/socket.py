@@ -24,8 +24,18 @@ from server.moderation.bar import let
 # A page that comes back joins all of its hundred channels at once, and many readers may have one
 # address: what these refuse is no reader.
 RATES = Limits(
-    socket_rates=Rates(joins=Rate(20, 200), pushes=Rate(50, 200), bytes=Rate(262_144, 2_097_152)),
-    user_rates=Rates(joins=Rate(50, 600), pushes=Rate(100, 600), bytes=Rate(524_288, 4_194_304)),
+    socket_rates=Rates(
+        joins=Rate(20, 200),
+        pushes=Rate(50, 200),
+        presence=Rate(20, 200),
+        bytes=Rate(262_144, 2_097_152),
+    ),
+    user_rates=Rates(
+        joins=Rate(50, 600),
+        pushes=Rate(100, 600),
+        presence=Rate(50, 600),
+        bytes=Rate(524_288, 4_194_304),
+    ),
     address_rates=Rates(joins=Rate(500, 10_000), pushes=Rate(2_000, 20_000)),
 )
 

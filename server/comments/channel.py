@@ -97,7 +97,7 @@ class ItemChannel(TypedChannel):
         return found
 
     @override
-    async def terminate(self, reason: str) -> None:
+    def terminate(self, reason: str) -> None:
         self._room.close(self.item_id, self)
 
     async def comment(self, draft: Draft) -> Comment:
@@ -180,7 +180,7 @@ class ItemChannel(TypedChannel):
             heard = Heard(self.item_id, writer, now.on)
             await self.services.publisher.broadcast(TYPING_TOPIC, "typing", heard)
 
-    async def writing(self, _: Nothing) -> Writing:
+    def writing(self, _: Nothing) -> Writing:
         """Say who is writing just now."""
         return self._room.typing.now(self.item_id)
 

@@ -1,7 +1,7 @@
 """The channels of feeds: slides and cards come ahead of the reader, counters as they move."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
@@ -123,14 +123,13 @@ class FeedChannel(ReaderChannel):
         """Say how many to give at once: as many as the window holds, unless told."""
         return limit or self.services.policy.feed_window
 
-    async def ack(self, ack: Ack) -> None:
+    def ack(self, ack: Ack) -> Awaitable[None] | None:
         """Take note of what the reader has seen, and push until the window is full again."""
         seq = min(ack.seq, self.place.seq)
         if seq > self.acked:
             self._note_seen(seq)
         ahead = self.acked + self.services.policy.feed_window - self.place.seq
-        if ahead > 0:
-            await self.push_next(ahead)
+        return self.push_next(ahead) if ahead > 0 else None
 
     def _note_seen(self, seq: int) -> None:
         while self.held and self.held[0][0] <= seq:

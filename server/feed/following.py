@@ -73,10 +73,10 @@ class FollowingChannel(ReaderChannel):
         return page
 
     @override
-    async def terminate(self, reason: str) -> None:
+    def terminate(self, reason: str) -> None:
         if self.reader is not None:
             self.live.leave(self.reader, self)
-        await super().terminate(reason)
+        super().terminate(reason)
 
     handles: ClassVar[Mapping[str, On]] = {
         **ACTS,

@@ -52,7 +52,7 @@ class ReaderChannel(TypedChannel):
             counts = await engagement.counts(db, watch.ids)
         return Counters(with_ids(counts))
 
-    async def unwatch(self, watch: Watch) -> None:
+    def unwatch(self, watch: Watch) -> None:
         """Follow the counters of items no longer."""
         self.node.counters.unwatch(self.watcher, watch.ids)
 
@@ -96,7 +96,7 @@ class ReaderChannel(TypedChannel):
         return found[made]
 
     @override
-    async def terminate(self, reason: str) -> None:
+    def terminate(self, reason: str) -> None:
         self.node.counters.leave(self.watcher)
 
 

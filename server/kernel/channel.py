@@ -7,21 +7,22 @@ import msgspec
 from msgspec import Meta, Struct
 from typing_extensions import override
 
-from realtime import Channel, Error, Ok, Refused, Socket, Stop
+from realtime import Channel, Error, Ok, Refused, Socket
+from realtime.channel import Answer
 from server.kernel.endpoint import Access, Nothing, Operation, check_access
 from server.kernel.limits import admit
 from server.kernel.problems import Malformed, Problem, check_text
 from server.kernel.services import Services
 from server.kernel.viewer import Viewer
 
-Handles: TypeAlias = Callable[[Any, Any], Awaitable[Any]]
+Handles: TypeAlias = Callable[[Any, Any], Any]
 
 
 class On(Struct, frozen=True):
     """What an event takes, who may send it, and the method that handles it.
 
     The method gets the channel and the decoded payload; what it returns is the reply's response,
-    `None` an empty one.
+    `None` an empty one. A plain function where nothing has to be waited for costs no task.
     """
 
     takes: type
@@ -100,23 +101,39 @@ class TypedChannel(Channel):
             raise refusal(problem) from problem
 
     @override
-    async def handle_in(self, event: str, payload: Any) -> Ok | Error | Stop | None:
+    def handle_in(self, event: str, payload: Any) -> Answer | Awaitable[Answer]:
         on = self.handles.get(event)
         if on is None:
             known = ", ".join(sorted(self.handles))
             return Error({"reason": "unknown_event", "detail": f"This topic knows {known}."})
         try:
             check_access(on.access, self.viewer)
-            await self._limit(on)
-            result = await on.handle(self, _decode(payload, on.takes, event))
+            if on.access != "anyone":
+                return self._limited(on, event, payload)
+            result = on.handle(self, _decode(payload, on.takes, event))
         except Problem as problem:
             raise refusal(problem) from problem
-        return Ok({} if result is None else result)
+        return _settled(result) if isinstance(result, Awaitable) else _ok(result)
 
-    async def _limit(self, on: On) -> None:
+    async def _limited(self, on: On, event: str, payload: Any) -> Ok:
         """Count what a person does, together with the same person's writes over HTTP."""
-        if on.access != "anyone":
+        try:
             await admit(self.services, "write", str(self.viewer.id), Operation.DEFAULT_WRITE)
+            result = on.handle(self, _decode(payload, on.takes, event))
+        except Problem as problem:
+            raise refusal(problem) from problem
+        return await _settled(result) if isinstance(result, Awaitable) else _ok(result)
+
+
+async def _settled(work: Awaitable[Any]) -> Ok:
+    try:
+        return _ok(await work)
+    except Problem as problem:
+        raise refusal(problem) from problem
+
+
+def _ok(result: Any) -> Ok:
+    return Ok({} if result is None else result)
 
 
 def refusal(problem: Problem) -> Refused:
