@@ -3,6 +3,7 @@
 from server.graph.actions import (
     MOST_FOLLOWEES,
     block,
+    counted,
     follow,
     followed,
     followees,
@@ -35,6 +36,7 @@ __all__ = [
     "Relation",
     "TooManyPeople",
     "block",
+    "counted",
     "follow",
     "followed",
     "followees",

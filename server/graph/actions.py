@@ -314,3 +314,8 @@ async def _count(db: Db, follower: UUID, followee: UUID, change: int) -> None:
 
 async def _tell(db: Db, event: type[GraphChanged], user_id: UUID, target_id: UUID) -> None:
     await outbox.emit(db, event(user_id=user_id, target_id=target_id), key=user_id)
+
+
+async def counted(db: Db, ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
+    """Count people's followers and followees from the edges, for who compares."""
+    return await store.truth(db, ids)

@@ -15,6 +15,7 @@ from sqlalchemy import (
     TextClause,
     bindparam,
     func,
+    select,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -274,3 +275,17 @@ async def forget(db: Db, user_id: UUID) -> None:
     """Remove whom a person blocked and muted, and who did so to them."""
     for statement in _FORGOTTEN:
         await db.execute(statement, {"user_id": user_id})
+
+
+async def truth(db: Db, ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
+    """Count the followers and the followees of people, anew."""
+    counted: dict[UUID, tuple[int, int]] = dict.fromkeys(ids, (0, 0))
+    for at, column in enumerate((follows.c.followee_id, follows.c.follower_id)):
+        rows = await db.execute(
+            select(column, func.count()).where(column.in_(list(ids))).group_by(column)
+        )
+        for user_id, number in rows:
+            both = list(counted[user_id])
+            both[at] = number
+            counted[user_id] = (both[0], both[1])
+    return counted

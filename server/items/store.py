@@ -231,7 +231,13 @@ async def newest_of(db: Db, author_id: UUID, most: int) -> list[UUID]:
 
 async def blank_of(db: Db, author_id: UUID) -> None:
     """Leave no text of what somebody wrote."""
-    blank = {"title": None, "body_text": "", "body_html": "", "url": None, "tags": []}
+    blank: dict[str, Any] = {
+        "title": None,
+        "body_text": "",
+        "body_html": "",
+        "url": None,
+        "tags": [],
+    }
     pictures = {"image_url": None, "video_url": None, "audio_url": None}
     written = items.update().where(items.c.author_id == author_id)
     await db.execute(written.values(**blank, **pictures))

@@ -310,3 +310,8 @@ async def _check_seen(db: Db, viewer: Viewer, item_id: UUID) -> None:
     in_order = author is not None and author.state == "active"
     if not in_order or not await graph.may_interact(db, viewer, item.author_id):
         raise NoSuchItem
+
+
+async def counted(db: Db, authors: Collection[UUID]) -> dict[UUID, int]:
+    """Count people's posts that are live, for who compares."""
+    return await store.truth(db, authors)

@@ -1,6 +1,6 @@
 """A person as one viewer sees them, and what people decide about their own account."""
 
-from server.profiles.actions import archive, archived, forget_exports, waiting_exports
+from server.profiles.actions import archive, archived, forget_exports, recount, waiting_exports
 from server.profiles.model import ExportShown, Profile
 from server.profiles.tasks import EXPORT, MakeExport, export_id
 
@@ -13,5 +13,6 @@ __all__ = [
     "archived",
     "export_id",
     "forget_exports",
+    "recount",
     "waiting_exports",
 ]

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from server import graph, users
+from server import graph, posts, users
 from server.kernel import outbox
 from server.kernel.database import Db
 from server.kernel.exporting import Exporter
@@ -256,3 +256,19 @@ async def forget_exports(db: Db, now: datetime, most: int) -> list[str]:
 def _told(export: Export) -> ExportShown:
     state: ExportState = "waiting" if export.ready_at is None else "ready"
     return ExportShown(export.id, state, export.asked_at, export.size)
+
+
+async def recount(db: Db, ids: Sequence[UUID]) -> int:
+    """Compare people's counts with what they count, and repair; says how many were wrong.
+
+    Whoever follows or posts holds the person's row until their counts are moved; so do we.
+    """
+    held = [each for each in sorted(ids) if await users.hold(db, each) is not None]
+    ties, written = await graph.counted(db, held), await posts.counted(db, held)
+    wrong = 0
+    for user_id in held:
+        followers, following = ties[user_id]
+        wrong += await users.set_counts(
+            db, user_id, followers=followers, following=following, posts=written[user_id]
+        )
+    return wrong

@@ -250,3 +250,13 @@ async def count(
     It holds the person's row until the end: who counts for two does it in the order of their ids.
     """
     await store.count(db, user_id, followers=followers, following=following, posts=posts)
+
+
+async def sample(db: Db, begin: UUID, most: int) -> list[UUID]:
+    """Choose people for a recount: some, from an id on."""
+    return await store.sample(db, begin, most)
+
+
+async def set_counts(db: Db, user_id: UUID, *, followers: int, following: int, posts: int) -> bool:
+    """Set a person's counts to what was counted while they were held; False if they were right."""
+    return await store.set_counts(db, user_id, followers, following, posts)

@@ -298,3 +298,17 @@ async def count(
             post_count=users.c.post_count + posts,
         )
     )
+
+
+async def sample(db: Db, begin: UUID, most: int) -> list[UUID]:
+    """Read some people, from an id on."""
+    found = select(users.c.id).where(users.c.id >= begin).order_by(users.c.id).limit(most)
+    return list((await db.execute(found)).scalars())
+
+
+async def set_counts(db: Db, user_id: UUID, followers: int, following: int, posts: int) -> bool:
+    """Set a person's counts; False when they were right."""
+    right = {"follower_count": followers, "following_count": following, "post_count": posts}
+    wrong = or_(*(users.c[name] != number for name, number in right.items()))
+    mended = users.update().where(users.c.id == user_id, wrong).values(**right)
+    return (await db.execute(mended)).rowcount > 0

@@ -46,6 +46,9 @@ def _cookies(response: httpx2.Response) -> SimpleCookie:
     return jar
 
 
+@pytest.mark.row("M-08")
+@pytest.mark.row("M-11")
+@pytest.mark.row("T-01")
 async def test_registering_signs_in_and_the_answer_has_no_secret_but_the_token(
     client: httpx2.AsyncClient,
 ) -> None:
@@ -119,6 +122,7 @@ async def test_a_wrong_password_and_an_unknown_name_cannot_be_told_apart(
     assert {**one, "request_id": ""} == {**two, "request_id": ""}
 
 
+@pytest.mark.row("K13")
 async def test_refresh_tokens_rotate_and_a_reused_one_ends_the_family(
     client: httpx2.AsyncClient, other: httpx2.AsyncClient
 ) -> None:
@@ -149,6 +153,7 @@ async def test_signing_out_takes_the_cookies_back_and_ends_the_session(
     assert again.status_code == 401
 
 
+@pytest.mark.row("M-30")
 async def test_a_write_signed_by_a_cookie_needs_the_csrf_header_and_a_bearer_none(
     client: httpx2.AsyncClient, other: httpx2.AsyncClient, services: Services
 ) -> None:
@@ -224,6 +229,7 @@ async def test_a_cookie_that_has_ended_makes_a_visitor(
     assert "liked_by_me" not in answer.json()
 
 
+@pytest.mark.row("T-33")
 async def test_an_imported_bcrypt_hash_is_verified_and_replaced(
     client: httpx2.AsyncClient, services: Services
 ) -> None:

@@ -259,3 +259,23 @@ async def test_a_copy_of_ones_data_is_made_by_a_job_and_given_to_its_owner_only(
     async with client_of(app) as other:
         await _signed_up(other, BOB)
         assert (await other.get(where)).status_code == 404
+
+
+async def test_counts_are_compared_with_what_they_count_and_mended(
+    app: Starlette, client: httpx2.AsyncClient
+) -> None:
+    services: Services = app.state.node.services
+    ada = await _signed_up(client, ADA)
+    async with client_of(app) as other:
+        bob = await _signed_up(other, BOB)
+        assert (await other.put("/users/ada_l/follow")).status_code == 200
+        assert (await client.post("/posts", json={"body": "A note"})).status_code == 201
+    assert ada.id is not None
+    assert bob.id is not None
+    async with services.write() as db:
+        assert await profiles.recount(db, [ada.id, bob.id, new_id()]) == 0
+        await users.count(db, ada.id, followers=5, posts=-1)
+    async with services.write() as db:
+        assert await profiles.recount(db, [ada.id, bob.id]) == 1
+    seen = (await client.get("/users/ada_l")).json()
+    assert (seen["follower_count"], seen["following_count"], seen["post_count"]) == (1, 0, 1)
