@@ -183,6 +183,7 @@ def _routes(endpoint: Endpoint) -> list[BaseRoute]:
         Route(LONGPOLL_PATH, endpoint.longpoll, name="longpoll"),
         Route(EVENT_STREAM_PATH, endpoint.sse, name="event-stream"),
         Route("/", _page, methods=["GET"]),
+        Route("/admin", _admin_page, methods=["GET"]),
         Route("/static/vendor/phoenix.mjs", _phoenix, methods=["GET"]),
         Mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static"),
     ]
@@ -190,6 +191,10 @@ def _routes(endpoint: Endpoint) -> list[BaseRoute]:
 
 async def _page(_request: Request) -> Response:
     return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
+
+
+async def _admin_page(_request: Request) -> Response:
+    return FileResponse(STATIC / "admin.html", headers={"cache-control": "no-cache"})
 
 
 async def _phoenix(_request: Request) -> Response:
