@@ -91,7 +91,13 @@ class ExpressConnection(Connection):
     def reply(self, join_ref: Ref, ref: Ref, topic: str, status: str, response: Any) -> None:
         """Encode and send, behind what was sent before."""
         frame = reply_frame(join_ref, ref, topic, status, response)
-        self.fanout.answer(self._lane, frame)
+        lane, fanout = self._lane, self.fanout
+        if lane.out or lane.closing or lane.stalled is not None or fanout.jobs or fanout.runs:
+            fanout.answer(lane, frame)  # behind what waits
+        elif len(frame) > _MOST:
+            fanout.answer(lane, frame)  # which may be more than the client is let have
+        else:
+            lane.direct(frame)
 
     def check(self, now: float) -> None:
         """Close if the client has gone silent, stopped reading, or may not be here any more."""

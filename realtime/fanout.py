@@ -29,9 +29,9 @@ class Fanout:
         self._telemetry = telemetry
         self._slice = slice_sockets
         self._rooms: dict[str, Room] = {}
-        self._runs: list[Run] = []
+        self.runs: list[Run] = []
         self._run_topics: set[str] = set()
-        self._jobs: deque[Sending | _Owed] = deque()  # what a flush does, in this order
+        self.jobs: deque[Sending | _Owed] = deque()  # what a flush does, in this order
         self.coalesces = True  # the broadcasts of a tick to one topic are one write
         self._scheduled = False
         self._last_member = 0
@@ -106,14 +106,14 @@ class Fanout:
 
     def own(self, writer: Writer, wire: Wire) -> None:
         """Send to one client, after whatever was broadcast to it before."""
-        if self._runs or self._jobs:
+        if self.runs or self.jobs:
             self._put_before(writer)
         writer.out.append(wire.framed if writer.framed else wire)
         self._owe(writer)
 
     def answer(self, writer: FramedWriter, frame: bytes) -> None:
         """Send one client its answer: at once, behind what came before it."""
-        if self._runs or self._jobs:
+        if self.runs or self.jobs:
             self._put_before(writer)
             writer.flush()
         if not writer.write_now(frame):
@@ -129,7 +129,7 @@ class Fanout:
     def forget(self, writer: Writer) -> None:
         """Let go of what waits for a client that is gone."""
         writer.out.clear()
-        for job in self._jobs:
+        for job in self.jobs:
             if isinstance(job, dict):
                 job.pop(writer, None)
 
@@ -151,11 +151,11 @@ class Fanout:
             del self._rooms[topic]
 
     def _queue(self, room: Room, frame: Frame, exclude: int) -> None:
-        last = self._runs[-1] if self._runs else None
+        last = self.runs[-1] if self.runs else None
         if last is not None and last.room is room and last.exclude == exclude and self.coalesces:
             last.frames.append(frame)
         else:
-            self._runs.append(Run(frame.topic, room, exclude, frame))
+            self.runs.append(Run(frame.topic, room, exclude, frame))
             self._run_topics.add(frame.topic)
         if not self._broadcasts:
             self._since = asyncio.get_running_loop().time()
@@ -170,21 +170,21 @@ class Fanout:
 
     def _owe(self, writer: Writer) -> None:
         """See that a writer is flushed, behind what is to be done already."""
-        last = self._jobs[-1] if self._jobs else None
+        last = self.jobs[-1] if self.jobs else None
         if isinstance(last, dict):
             last[writer] = None
         else:
-            self._jobs.append({writer: None})
+            self.jobs.append({writer: None})
         self._schedule()
 
     def _put_before(self, writer: Writer) -> None:
         """Let what was broadcast to a client wait in its writer, to be followed by its own."""
-        if self._runs and not self._run_topics.isdisjoint(writer.topics):
+        if self.runs and not self._run_topics.isdisjoint(writer.topics):
             self._spill()
         self._catch_up(writer)
 
     def _catch_up(self, writer: Writer) -> None:
-        for job in tuple(self._jobs):
+        for job in tuple(self.jobs):
             if isinstance(job, Sending):
                 member = writer.topics.get(job.topic)
                 if member is not None and job.pending.pop(member, None) is not None:
@@ -193,7 +193,7 @@ class Fanout:
 
     def _spill(self) -> None:
         """Put what was broadcast in this tick behind what each socket is already waiting for."""
-        runs, self._runs = self._runs, []
+        runs, self.runs = self.runs, []
         self._run_topics.clear()
         for run in runs:
             for serializer, direct in run.room.direct.items():
@@ -203,7 +203,7 @@ class Fanout:
                     pending.pop(run.exclude, None)
                 if pending and wires:
                     (data,) = batch(wires, framed=True)
-                    self._jobs.append(Sending(run.topic, data, pending))
+                    self.jobs.append(Sending(run.topic, data, pending))
                     self._deliveries += len(wires) * len(pending)
             if run.room.lanes:
                 self._collect(run)
@@ -220,8 +220,8 @@ class Fanout:
                 self._deliveries += len(wires) * (len(lane) - (run.exclude in lane))
 
     def _flush(self) -> None:
-        jobs, left = self._jobs, self._slice
-        while left > 0 and (jobs or self._runs):
+        jobs, left = self.jobs, self._slice
+        while left > 0 and (jobs or self.runs):
             if not jobs:  # what comes while a large one is under way is joined behind it
                 self._spill()
                 continue
@@ -229,7 +229,7 @@ class Fanout:
             left -= job.go_on(left) if isinstance(job, Sending) else _flush_some(job, left)
             if not job:
                 jobs.popleft()
-        if jobs or self._runs:  # the loop breathes between slices
+        if jobs or self.runs:  # the loop breathes between slices
             asyncio.get_running_loop().call_soon(self._flush)
         else:
             self._scheduled = False

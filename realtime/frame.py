@@ -7,8 +7,7 @@ from realtime.message import Packed
 
 _TEXT, _BINARY = 0x81, 0x82
 _ONE_BYTE, _TWO_BYTES = 125, 0xFFFF  # the largest sizes that fit
-_SHORT_HEADS = tuple(bytes((_TEXT, size)) for size in range(_ONE_BYTE + 1))
-_two_byte_head = struct.Struct("!BBH").pack
+_USUAL = 1_024  # bytes of an answer; the heads of smaller ones are there already
 
 
 class Wire:
@@ -50,11 +49,10 @@ def header(size: int, *, binary: bool) -> bytes:
 def framed_text(data: bytes) -> bytes:
     """Return the complete frame of a text message that goes to one client only."""
     size = len(data)
-    if size <= _ONE_BYTE:
-        return _SHORT_HEADS[size] + data
-    if size <= _TWO_BYTES:
-        return _two_byte_head(_TEXT, 126, size) + data
-    return header(size, binary=False) + data
+    return (_HEADS[size] if size < _USUAL else header(size, binary=False)) + data
+
+
+_HEADS = tuple(header(size, binary=False) for size in range(_USUAL))
 
 
 class Encodes(Protocol):

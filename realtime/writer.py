@@ -77,7 +77,7 @@ class FramedWriter:
         self.closing = False
         self._lane = lane
         self._write = lane.write
-        self.direct: Write | None = lane.write
+        self.direct: Write = lane.write
         self._limit = limit
         self._grace_s = grace_s
         self.overflowed: Callable[[int], None] = ignore_overflow
