@@ -9,6 +9,8 @@ ROWS = {
     # Posts and conversation.
     *("L-40", "D-03", "D-15", "D-16", "D-26", "M-14", "T-05", "T-13", "T-34", "T-37", "V-49"),
     *("V-50", "K14", "K20", "K21", "K23", "K24"),
+    # Notifications, the outbox and its relay.
+    *("D-04", "D-10", "D-16", "D-20", "D-21", "D-23", "T-17", "M-36", "K11"),
     # Moderation, limits and caches.
     *("L-20", "M-10", "M-20", "M-27", "M-29", "M-34", "M-37", "T-26", "T-38", "V-37", "V-45"),
     *("V-51", "K16"),

@@ -11,6 +11,7 @@ BENCHMARKS = (
     "start",
     "feed_page",
     "likes",
+    "events",
     "hot_item",
     "realtime",
     "trouble",

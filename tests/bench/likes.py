@@ -120,8 +120,9 @@ async def watch(ready: Stage, item: str) -> "Screen":
 class Screen(asyncio.Protocol):
     """A websocket that does next to nothing with what it is sent."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, token: str | None = None) -> None:
         self._host = host
+        self._token = token
         self._answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._transport: Any
         self.told: Callable[[], None] = lambda: None
@@ -131,11 +132,15 @@ class Screen(asyncio.Protocol):
         """Ask for a websocket."""
         self._transport = transport
         key = base64.b64encode(os.urandom(16)).decode()
+        shown = ""
+        if self._token:
+            bearer = base64.urlsafe_b64encode(self._token.encode()).rstrip(b"=").decode()
+            shown = f"Sec-WebSocket-Protocol: phoenix, base64url.bearer.phx.{bearer}\r\n"
         self._transport.write(
             (
                 f"GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nHost: {self._host}\r\n"
                 f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                f"Sec-WebSocket-Key: {key}\r\n\r\n"
+                f"{shown}Sec-WebSocket-Key: {key}\r\n\r\n"
             ).encode()
         )
 

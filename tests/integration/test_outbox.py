@@ -259,6 +259,7 @@ async def test_a_batch_is_told_in_its_order_and_at_once(services: Services) -> N
     assert await rows(services, "select 1 from ops.outbox") == []
 
 
+@pytest.mark.row("D-23")
 async def test_a_group_that_is_paused_finds_its_events_when_it_goes_on(services: Services) -> None:
     waits, goes = Recorder("waits"), Recorder("goes")
     table = by_topic([waits.reaction, goes.reaction])

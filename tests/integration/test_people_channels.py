@@ -197,13 +197,9 @@ async def test_an_answer_pops_up_in_every_session_of_its_reader_and_nowhere_else
     inbox, topic = f"user:{ada.id}", f"item:{item_id}"
     phone, laptop, answering = [await node.client(who) for who in (ada, ada, bob)]
     for session in (phone, laptop):
-        assert (await session.join(inbox)).response == {
-            "items": [],
-            "cursor": None,
-            "next_cursor": None,
-            "has_more": False,
-            "unread_count": 0,
-        }
+        joined = (await session.join(inbox)).response
+        assert (joined["items"], joined["gone"], joined["reset"]) == ([], [], False)
+        assert (joined["unread_count"], joined["unseen_count"]) == (0, 0)
     assert (await answering.join(inbox)).response["reason"] == "not_allowed"
     assert (await (await node.client()).join(inbox)).response["reason"] == "sign_in_first"
     await phone.join(topic)
@@ -217,9 +213,9 @@ async def test_an_answer_pops_up_in_every_session_of_its_reader_and_nowhere_else
         assert [actor["username"] for actor in told["actors"]] == ["bob"]
         assert (told["excerpt"], told["read"]) == ("Much.", False)
     marked = await phone.request(inbox, "read", {"up_to": told["id"]})
-    assert marked.response == {"unread_count": 0}
+    assert marked.response == {"unread_count": 0, "unseen_count": 0}
     await node.relay()
     agreed = (await laptop.receive("read", inbox)).payload
-    assert agreed == {"up_to": told["id"], "unread_count": 0}
+    assert agreed == {"up_to": told["id"], "unread_count": 0, "unseen_count": 0}
     later = await (await node.client(ada)).join(inbox)
     assert [(each["id"], each["read"]) for each in later.response["items"]] == [(told["id"], True)]

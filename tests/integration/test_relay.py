@@ -108,6 +108,7 @@ async def test_events_reach_every_group_by_way_of_their_stream(
     ]
 
 
+@pytest.mark.row("D-10")
 async def test_programs_outside_may_follow_the_stream(services: Services) -> None:
     told = Told()
     copier = Copier(services, Wanted(by_topic(told.reactions)))
