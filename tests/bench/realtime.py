@@ -1,20 +1,27 @@
 """What realtime costs, against a C program that does nothing but send the same bytes.
 
-    python -m tests.bench.realtime [--alone] [ROUNDS] [WORDS OF A ROW'S TITLE]
+    python -m tests.bench.realtime [--alone] [ROUNDS] [--row WORDS OF A ROW'S TITLE]
 
 Server on one core, load on the other, rounds interleaved with the floor's, medians. A ratio is to
 the floor of the same run; "idle" is the share of the time in which the load generator had nothing
 to do, in our runs: where it is near nothing, the load was the limit and not the server.
+The rows of heartbeats are measured on `lumen serve` itself with its default settings. Nothing
+else of Lumen answers without asking PostgreSQL, and nothing that a client says is broadcast as it
+is: the other rows run on an app of one channel over the same engine, with tokens, rates and
+Lumen's metrics on.
 Peers are measured where `make bench-peers` has installed them, and not at all with --alone.
 """
 
+import os
 import statistics
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -22,6 +29,7 @@ from server.embedded import Home, RedisServer
 from tests.bench import realtime_peers
 from tests.bench.realtime_server import SIGNED
 from tests.bench.realtime_stage import Run, build, compiler, load, revision, serving
+from tests.bench.stage import stage
 
 ROUNDS = 5
 
@@ -63,8 +71,11 @@ class Row(Struct, frozen=True, kw_only=True):
     ours: tuple[str, ...] = ()
     floor: tuple[str, ...] = ()
     peers: bool = False
+    shipped: bool = False  # by `lumen serve`, without a token
+    aside: tuple[str, Callable[[Run], float]] | None = None  # another figure of the same runs
 
 
+BRIEFLY = {"warm_ms": 300, "run_ms": 2000}
 ONE_BROADCAST = {"clients": 10_000, "window": 1, "pause_ms": 40}
 MIXED = {"clients": 2000, "topics": 200, "rate": 25}
 ROWS = [
@@ -101,18 +112,26 @@ ROWS = [
     Row(title="ping, 100 clients", mode="ping", options={"clients": 100}, bar=0.60, peers=True),
     Row(title="ping, 1,000 clients", mode="ping", options={"clients": 1000}, bar=0.60),
     Row(
+        title="lumen serve: heartbeat, 100 clients",
+        mode="ping",
+        options={"clients": 100, "beat": 1},
+        bar=0.60,
+        shipped=True,
+    ),
+    Row(
+        title="lumen serve: heartbeat, 1,000 clients",
+        mode="ping",
+        options={"clients": 1000, "beat": 1},
+        bar=0.60,
+        shipped=True,
+    ),
+    Row(
         title="connect and join with a token, per s",
         mode="idle",
         options={"clients": 4000, "run_ms": 10},
         figure=connects,
         bar=0.30,
-    ),
-    Row(
-        title="connect and join with a token, per CPU s",
-        mode="idle",
-        options={"clients": 4000, "run_ms": 10},
-        figure=connects_of_cpu,
-        bar=0.30,
+        aside=("  the same, per CPU s", connects_of_cpu),
     ),
     Row(
         title="2,000 clients, 200 topics, 25/s each, CPU %",
@@ -134,7 +153,8 @@ def main(rounds: int = ROUNDS, only: str = "", *, alone: bool = False) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         floor, loadgen = (build(cc, name, Path(folder)) for name in ("floor", "loadgen"))
-        print(f"realtime · {revision()} · medians of {rounds}, interleaved")
+        load_there = f"load {os.getloadavg()[0]:.1f} before"
+        print(f"realtime · {revision()} · medians of {rounds}, interleaved · {load_there}")
         print(f"{'':46}" + "".join(f"{word:>11}" for word in HEAD))
         for row in ROWS:
             if only in row.title:
@@ -149,35 +169,64 @@ def main(rounds: int = ROUNDS, only: str = "", *, alone: bool = False) -> None:
 
 def measure(row: Row, floor: Path, loadgen: Path, rounds: int, *, alone: bool) -> None:
     """Run one row on our server, on the floor and on the peers, by turns."""
-    commands = {"ours": [*ours(), *row.ours], "floor": [str(floor), "{port}", *row.floor]}
-    runs: dict[str, list[Run]] = {}
+    options = {**BRIEFLY, **row.options}
+    runs: dict[str, list[Run]] = {"ours": [], "floor": []}
     with_peers = row.peers and not alone
     peers = realtime_peers.installed() if with_peers else {}
-    for _ in range(rounds):
-        for name, command in commands.items():
-            with serving(command) as (port, pid):
-                done = load(loadgen, row.mode, port, pid, row.options, SIGNED.sign("bench", 1))
-            runs.setdefault(name, []).append(done)
-        for name, peer in peers.items():
-            with serving(peer.command, peer.environ) as (port, pid):
-                options = {**row.options, "dialect": int(peer.socket_io)}
-                done = load(loadgen, row.mode, port, pid, options, path=peer.path)
-            runs.setdefault(name, []).append(done)
-    figures = {name: statistics.median(map(row.figure, each)) for name, each in runs.items()}
-    ratio = figures["ours"] / figures["floor"]
-    good = ratio <= row.bar if row.most else ratio >= row.bar
-    p50, p99, idle = (middle(runs["ours"], key) for key in ("p50_ms", "p99_ms", "load_idle"))
-    print(
-        f"{row.title:46}{figures['ours']:11,.1f}{figures['floor']:11,.1f}{ratio:11.2f}"
-        f"{row.bar:8g} {'ok' if good else '--'}{p50:11.2f}{p99:11.2f}{idle:11.0%}",
-        flush=True,
-    )
+    with ExitStack() as open_still:
+        lumen = open_still.enter_context(shipped()) if row.shipped else None
+        for _ in range(rounds):
+            if lumen is not None:
+                runs["ours"].append(load(loadgen, row.mode, *lumen, options))
+            else:
+                runs["ours"].append(once(row, [*ours(), *row.ours], options, loadgen))
+            runs["floor"].append(once(row, [str(floor), "{port}", *row.floor], options, loadgen))
+            for name, peer in peers.items():
+                with serving(peer.command, peer.environ) as (port, pid):
+                    told = {**options, "dialect": int(peer.socket_io)}
+                    done = load(loadgen, row.mode, port, pid, told, path=peer.path)
+                runs.setdefault(name, []).append(done)
+    show(row, runs)
     for name in peers:
-        there = figures[name] / figures["floor"]
-        print(f"{'  ' + name:46}{figures[name]:11,.1f}{'':11}{there:11.2f}", flush=True)
+        there = statistics.median(map(row.figure, runs[name]))
+        ratio = there / statistics.median(map(row.figure, runs["floor"]))
+        print(f"{'  ' + name:46}{there:11,.1f}{'':11}{ratio:11.2f}", flush=True)
     if with_peers:
         for name in realtime_peers.missing():
             print(f"  {name}: not installed here (make bench-peers); skipped", flush=True)
+
+
+def once(row: Row, command: list[str], options: Mapping[str, int], loadgen: Path) -> Run:
+    """Start a server, load it once, and end it."""
+    with serving(command) as (port, pid):
+        return load(loadgen, row.mode, port, pid, options, SIGNED.sign("bench", 1))
+
+
+def show(row: Row, runs: dict[str, list[Run]]) -> None:
+    """Print one row of the table, and what is told beside it."""
+    p50, p99, idle = (middle(runs["ours"], key) for key in ("p50_ms", "p99_ms", "load_idle"))
+    ours, floor = (statistics.median(map(row.figure, runs[name])) for name in ("ours", "floor"))
+    ratio = ours / floor
+    good = ratio <= row.bar if row.most else ratio >= row.bar
+    print(
+        f"{row.title:46}{ours:11,.1f}{floor:11,.1f}{ratio:11.2f}"
+        f"{row.bar:8g} {'ok' if good else '--'}{p50:11.2f}{p99:11.2f}{idle:11.0%}",
+        flush=True,
+    )
+    if row.aside is not None:
+        title, figure = row.aside
+        ours, floor = (statistics.median(map(figure, runs[name])) for name in ("ours", "floor"))
+        print(f"{title:46}{ours:11,.1f}{floor:11,.1f}{ours / floor:11.2f}", flush=True)
+
+
+@contextmanager
+def shipped() -> Iterator[tuple[int, int]]:
+    """Start `lumen serve` with its stores and its default settings, and keep it on one core."""
+    with stage(more={"RATE_LIMITS": "true"}) as ready:
+        for thread in Path(f"/proc/{ready.pid}/task").iterdir():
+            if (os.cpu_count() or 1) > 1:
+                os.sched_setaffinity(int(thread.name), {0})
+        yield urlsplit(ready.url).port or 0, ready.pid
 
 
 def memory(loadgen: Path, rounds: int) -> None:
@@ -243,6 +292,6 @@ def _ask(url: str) -> float:
 
 
 if __name__ == "__main__":
-    words = [word for word in sys.argv[1:] if word != "--alone"]
+    words = [word for word in sys.argv[1:] if word not in ("--alone", "--row")]
     number = int(words.pop(0)) if words and words[0].isdigit() else ROUNDS
     main(number, " ".join(words), alone="--alone" in sys.argv)

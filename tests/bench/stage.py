@@ -31,6 +31,7 @@ class Stage(Struct, frozen=True):
     url: str
     database_url: str
     redis_url: str
+    pid: int  # of the web process, or of what supervises several
 
 
 @contextmanager
@@ -62,7 +63,7 @@ def stage(
             children.append(start(*serve, environ=environ))
             url = f"http://127.0.0.1:{port}"
             wait_for(url)
-            yield Stage(url, postgres.url(), redis.url)
+            yield Stage(url, postgres.url(), redis.url, children[-1].pid)
         finally:
             for child in reversed(children):
                 child.terminate()
