@@ -45,12 +45,12 @@ class Joined(Struct, frozen=True):
 
 
 class Handled(Struct, frozen=True):
-    """A channel has handled a message of its client; plain functions are told of once a tick."""
+    """Channels have handled messages of one kind; told of a few times a second, with a count."""
 
     pattern: str
     event: str
     outcome: Literal["ok", "refused", "crashed"]
-    seconds: float  # all of them together
+    seconds: float  # all of them together, reckoned from those that were timed
     count: int = 1
 
 

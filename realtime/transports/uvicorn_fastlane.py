@@ -58,6 +58,7 @@ class _Deaf(FrameReader):
 
 
 _DEAF = _Deaf(0, apply_mask)
+_FRESH = FrameReader(0, apply_mask)  # stands for one that is made when it is needed
 
 
 def place_of_mask(data: bytes) -> int:
@@ -123,7 +124,7 @@ class FastlaneProtocol(asyncio.Protocol):
     def attach(self, sink: Sink) -> None:
         """Send messages to `sink` from now on, and first those that came since the upgrade."""
         self._asked = self._raw = self._task = None
-        self._reader = FrameReader(self._config.ws_max_size, apply_mask)
+        self._reader = _FRESH
         if self._lost:
             sink.closed(1006)
             return
@@ -313,6 +314,8 @@ class FastlaneProtocol(asyncio.Protocol):
         reader = self._reader
         if reader is None:
             return
+        if reader is _FRESH:
+            reader = self._reader = FrameReader(self._config.ws_max_size, apply_mask)
         try:
             reader.feed(data, self._take)
         except Broken as broken:
