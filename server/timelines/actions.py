@@ -59,7 +59,8 @@ async def following(services: Services, viewer: Viewer, query: TimelineQuery) ->
         found = await timelines.after(reader, before, limit)
         async with services.database.read() as db:
             kept = await store.keep(db, [(reader, entry) for entry in found.entries])
-        return Found([each for each in found.entries if (reader, each) in kept], found.beyond)
+        mine = [each for each in found.entries if (reader, each) in kept]
+        return Found(mine, found.beyond, passed=len(found.entries) - len(mine))
 
     page = await _page(services, viewer, ("following", reader), query, look)
     if not page.items and query.cursor is None:
@@ -164,32 +165,38 @@ async def _page(
 ) -> TimelinePage:
     secret, (purpose, owner) = services.policy.secret, whose
     place = read_cursor(secret, purpose, owner, query.cursor) if query.cursor else TOP
-    gathered = await _gather(services, viewer, place, query.limit, look)
+    gathered = await _gather(services, viewer, place, query, look)
     last = gathered.last
     cursor = write_cursor(secret, purpose, owner, last) if last else query.cursor
     return TimelinePage(gathered.items, cursor, cursor, gathered.has_more)
 
 
 async def _gather(
-    services: Services, viewer: Viewer, place: Key, limit: int, look: Look
+    services: Services, viewer: Viewer, place: Key, query: TimelineQuery, look: Look
 ) -> _Gathered:
     """Look on until the page is full, one more is known, or nothing is left."""
+    limit = query.limit
     shown: list[tuple[Key, TimelineItem]] = []
     passed, beyond = 0, place
     while passed <= MOST_PASSED_OVER:
         # A little more than is wanting: some of it will not be shown.
         wanting = limit + 1 - len(shown)
         found = await look(beyond, wanting + wanting // 4 + 4)
-        shown += await _shown(services, viewer, found.entries)
-        passed += len(found.entries) or 1
+        entries, rest = found.entries, found.beyond
+        if len(entries) > wanting:
+            # Most are shown: what is beyond the page is not read for nothing.
+            entries, rest = entries[:wanting], entries[wanting - 1].key
+        here = await _shown(services, viewer, entries)
+        shown += [(key, item) for key, item in here if query.kind in {None, item.type}]
+        passed += len(entries) + found.passed
         if len(shown) > limit:
             return _Gathered(
                 [item for _, item in shown[:limit]], shown[limit - 1][0], has_more=True
             )
-        if found.beyond is None:
+        if rest is None:
             last = shown[-1][0] if shown else None
             return _Gathered([item for _, item in shown], last, has_more=False)
-        beyond = found.beyond
+        beyond = rest
     return _Gathered([item for _, item in shown], beyond, has_more=True)
 
 

@@ -6,15 +6,18 @@ from functools import cache
 from uuid import UUID
 
 from prometheus_client import Counter, Histogram
+from redis.exceptions import ResponseError
 from sqlalchemy import text
 
 from server import graph
 from server.kernel.database import Db
+from server.kernel.logs import log
 from server.kernel.services import Services
 from server.timelines import modes, store
 from server.timelines.lists import Lists
 from server.timelines.model import KEPT, TOP, Entry
 
+_log = log("timelines")
 CHUNK = 1_000
 IN_FLIGHT = 100
 
@@ -88,7 +91,15 @@ class FanOut:
                 await self.lists.disown()
             elif await modes.mode_of(db, actor) != "pull":
                 entries, floor = await _recent(db, actor)
-                await self.lists.fill([reader], entries, floor)
+                await self._or_disowned(self.lists.fill([reader], entries, floor))
+
+    async def _or_disowned(self, writing: Awaitable[object]) -> None:
+        """Write, or let no list count any more where Redis has no room for it: all is in SQL."""
+        try:
+            await writing
+        except ResponseError as error:
+            _log.warning("timelines_not_written", error=str(error)[:200])
+            await self.lists.disown()
 
     async def _push(self, readers: Sequence[UUID], entry: Entry) -> None:
         pushes().inc(await self.lists.push(readers, entry))
@@ -98,7 +109,7 @@ class FanOut:
     ) -> None:
         async def one(readers: Sequence[UUID]) -> None:
             try:
-                await work(readers)
+                await self._or_disowned(work(readers))
             finally:
                 self._width.release()
 

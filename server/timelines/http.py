@@ -26,7 +26,6 @@ operations = [
         query=TimelineQuery,
         returns=TimelinePage,
         problems=(SignInFirst, CursorInvalid, TooMany),
-        etag=True,
         tag="feed",
     ),
     Operation(

@@ -46,9 +46,10 @@ local function lift(key, name, floor)
   redis.call('ZREMRANGEBYSCORE', key, 0, score)
   redis.call('ZADD', key, score, name)
 end
+-- Now and then rather than at every entry: that is most of what writing costs.
 local function trim(key, name, keep)
   local over = redis.call('ZCARD', key) - 1 - keep
-  if over > 0 then
+  if over > math.floor(keep / 10) then
     local last = redis.call('ZRANGE', key, over, over, 'WITHSCORES')
     lift(key, name, tonumber(last[2]))
   end

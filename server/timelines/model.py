@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from server.display import AuthorRef, Item
+from server.display import AuthorRef, Item, Kind
 from server.kernel.problems import CursorInvalid
 from server.kernel.signing import ForgedError, Signer
 
@@ -85,6 +85,8 @@ class TimelineQuery(Struct, frozen=True):
 
     cursor: Annotated[str, Meta(max_length=120)] | None = None
     limit: Annotated[int, Meta(ge=1, le=MOST_OF_A_PAGE)] = PAGE
+    # Only items of this type.
+    kind: Kind | None = None
 
 
 def micros(moment: datetime) -> int:

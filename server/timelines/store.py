@@ -17,6 +17,7 @@ from sqlalchemy import (
     Index,
     Table,
     Text,
+    TextClause,
     bindparam,
     text,
 )
@@ -160,7 +161,9 @@ def _newest(sources: str) -> str:
 
 
 _EVERYBODY = """
-  select followee_id as id from content.follows where follower_id = :reader
+  select f.followee_id as id from content.follows f
+  where f.follower_id = :reader and not exists (
+    select from content.mutes m where m.user_id = :reader and m.target_id = f.followee_id)
   union all select cast(:reader as uuid)
 """
 _UNPULLED = f"""
@@ -230,37 +233,63 @@ def _heard(actor: str) -> str:
 
 
 _WITHIN = ONCE_WITHIN.seconds * 1_000_000 + ONCE_WITHIN.days * 86_400_000_000
-# Whatever a list holds is compared with the truth: that it is still so, that the reader hears who
-# brought it and may see whose it is, and that nobody else brought it to them a little earlier.
-_KEEP = text(
-    f"""
-    select w.reader, a.item_id, a.actor_id, a.repost, a."at"
-    from unnest(:readers, :items, :actors, :reposts)
-      as w (reader, item_id, actor_id, repost)
-    join content.appearances a
-      on a.item_id = w.item_id and a.actor_id = w.actor_id and a.repost = w.repost
-    where {_heard("a.actor_id")}
-      and (a.author_id is null or a.author_id = w.reader or (
-        exists (select from content.users u where u.id = a.author_id and u.state = 'active')
-        and not exists (select from content.blocks b
-                        where b.user_id = w.reader and b.target_id = a.author_id)
-        and not exists (select from content.blocks b
-                        where b.user_id = a.author_id and b.target_id = w.reader)
-        and not exists (select from content.mutes m
-                        where m.user_id = w.reader and m.target_id = a.author_id)))
-      and (not a.repost or not (
-        (a.author_id is not null and a.posted_at >= a."at" - {_WITHIN} and {_heard("a.author_id")})
-        or exists (
-          select from content.appearances e
-          where e.item_id = a.item_id and e.repost and e."at" >= a."at" - {_WITHIN}
-            and (e."at", e.actor_id) < (a."at", a.actor_id) and {_heard("e.actor_id")})))
-    """  # noqa: S608 - of constants
-).bindparams(
-    bindparam("readers", type_=ARRAY(PG_UUID)),
-    bindparam("items", type_=ARRAY(PG_UUID)),
-    bindparam("actors", type_=ARRAY(PG_UUID)),
-    bindparam("reposts", type_=ARRAY(Boolean)),
-)
+
+
+def keep_statement(many: int) -> TextClause:
+    """Write what compares entries with the truth.
+
+    An entry stays if it is still so, if the reader hears who brought it and may see whose it is,
+    and if nobody else brought it to them a little earlier. Whether somebody did is asked of the
+    item's reposts; of an item that has very many, of the people whom the reader follows.
+    """
+    earlier = f"""
+      e.repost and e."at" >= a."at" - {_WITHIN} and (e."at", e.actor_id) < (a."at", a.actor_id)
+      and {_heard("e.actor_id")}
+    """
+    return text(
+        f"""
+        select w.reader, a.item_id, a.actor_id, a.repost, a."at"
+        from unnest(:readers, :items, :actors, :reposts)
+          as w (reader, item_id, actor_id, repost)
+        join content.appearances a
+          on a.item_id = w.item_id and a.actor_id = w.actor_id and a.repost = w.repost
+        where {_heard("a.actor_id")}
+          and (a.author_id is null or a.author_id = w.reader or (
+            exists (select from content.users u where u.id = a.author_id and u.state = 'active')
+            and not exists (select from content.blocks b
+                            where b.user_id = w.reader and b.target_id = a.author_id)
+            and not exists (select from content.blocks b
+                            where b.user_id = a.author_id and b.target_id = w.reader)
+            and not exists (select from content.mutes m
+                            where m.user_id = w.reader and m.target_id = a.author_id)))
+          and case
+            when not a.repost then true
+            when a.author_id is not null and a.posted_at >= a."at" - {_WITHIN}
+              and {_heard("a.author_id")} then false
+            when (select count(*) from (
+                    select from content.appearances e
+                    where e.item_id = a.item_id and e.repost limit {many}) few) < {many}
+              then not exists (
+                select from content.appearances e where e.item_id = a.item_id and {earlier})
+            else not exists (
+                select from (select w.reader as id union all
+                             select f.followee_id from content.follows f
+                             where f.follower_id = w.reader offset 0) whom
+                where exists (
+                  select from content.appearances e
+                  where e.item_id = a.item_id and e.actor_id = whom.id and {earlier} offset 0))
+          end
+        """  # noqa: S608 - of constants
+    ).bindparams(
+        bindparam("readers", type_=ARRAY(PG_UUID)),
+        bindparam("items", type_=ARRAY(PG_UUID)),
+        bindparam("actors", type_=ARRAY(PG_UUID)),
+        bindparam("reposts", type_=ARRAY(Boolean)),
+    )
+
+
+MANY = 500
+KEEP = keep_statement(MANY)
 
 
 async def keep(db: Db, wanted: Sequence[tuple[UUID, Entry]]) -> set[tuple[UUID, Entry]]:
@@ -273,7 +302,7 @@ async def keep(db: Db, wanted: Sequence[tuple[UUID, Entry]]) -> set[tuple[UUID, 
         "actors": [entry.actor_id for _, entry in wanted],
         "reposts": [entry.repost for _, entry in wanted],
     }
-    rows = await db.execute(_KEEP, given)
+    rows = await db.execute(KEEP, given)
     return {(row.reader, Entry(Key(row.at, row.item_id, row.actor_id), row.repost)) for row in rows}
 
 

@@ -36,6 +36,8 @@ class Found(Struct, frozen=True):
     entries: list[Entry]
     # Where to look on; None when nothing older is there.
     beyond: Key | None
+    # How many were left out of these.
+    passed: int = 0
 
 
 class Timelines:

@@ -19,6 +19,10 @@ ROWS = {
     *("T-01", "T-06", "T-12", "T-31", "T-32", "T-33", "K13"),
 }
 
+# What people follow, and what comes of it.
+ROWS |= {"D-02", "D-11", "D-17", "D-18", "D-19", "D-23", "K15", "M-15", "T-03", "T-04"}
+ROWS |= {"T-15", "T-16", "T-27", "T-35", "T-36", "V-18", "V-29"}
+
 
 def test_every_named_row_has_a_test() -> None:
     marked = {

@@ -15,6 +15,7 @@ BENCHMARKS = (
     "hot_item",
     "realtime",
     "trouble",
+    "following",
     "ingest",
     "embed",
     "cards",

@@ -1,15 +1,19 @@
 """The Following feed: what comes into it, what goes, and that it is the same however it is read."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from server import engagement, graph, items
+from server.kernel.ids import new_id
 from server.kernel.problems import CursorInvalid
 from server.kernel.services import Services
 from server.kernel.viewer import Viewer
-from server.timelines import TimelineQuery, following
+from server.timelines import Entry, FanOut, Key, TimelineQuery, fanout, following
 from server.timelines.lists import key_of
+from server.timelines.model import KEPT
 from tests.people import a_user, an_item
 from tests.timelines import naive, post, relay, shown_of, walked, with_policy
 
@@ -263,3 +267,83 @@ async def test_a_cursor_is_its_reader_s_only(node: Services) -> None:
         await following(node, ben, TimelineQuery(page.cursor))
     with pytest.raises(CursorInvalid):
         await following(node, ada, TimelineQuery(page.cursor[:-2] + "AA"))
+
+
+async def test_a_reader_may_ask_for_one_type_only(node: Services) -> None:
+    ada, ben = await people(node, "ada", "ben")
+    await follow(node, ada, "ben")
+    made = await posts(node, *[ben] * 6)
+    async with node.write() as db:
+        await db.execute(
+            text("update content.items set kind = 'PHOTO' where id = :id"), {"id": made[0]}
+        )
+    await relay(node)
+
+    page = await following(node, ada, TimelineQuery(limit=2, kind="PHOTO"))
+
+    assert [item.id for item in page.items] == [made[0]]
+    assert not page.has_more
+
+
+@pytest.mark.row("T-27")
+async def test_no_more_chunks_are_written_at_once_than_may_be(
+    node: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.timelines.fanout.IN_FLIGHT", 3)
+    monkeypatch.setattr("server.timelines.fanout.CHUNK", 1)
+    star, *fans = await people(node, "star", *(f"fan{number}" for number in range(8)))
+    for fan in fans:
+        await follow(node, fan, "star")
+    fan_out = FanOut(node)
+    writing, most, readers = 0, 0, 0
+
+    async def push(given: Sequence[UUID], _entry: Entry) -> int:
+        nonlocal writing, most, readers
+        writing, readers = writing + 1, readers + len(given)
+        most = max(most, writing)
+        # Whoever else may write gets to it meanwhile.
+        async with node.database.read() as db:
+            await db.execute(text("select 1"))
+        writing -= 1
+        return len(given)
+
+    monkeypatch.setattr(fan_out.lists, "push", push)
+    assert star.id is not None
+    await fan_out.push(Entry(Key(1, new_id(), star.id), repost=False))
+
+    assert readers == 9
+    assert 1 < most <= 3
+
+
+@pytest.mark.row("V-18")
+async def test_a_page_is_fifty_unless_asked_otherwise(node: Services) -> None:
+    (ada,) = await people(node, "ada")
+    await posts(node, *[ada] * 51)
+    await relay(node)
+
+    page = await following(node, ada, TimelineQuery())
+
+    assert (len(page.items), page.has_more) == (50, True)
+
+
+async def test_the_numbers_are_those_that_were_asked_for(node: Services) -> None:
+    policy = node.policy
+    assert (policy.timeline_pull_from, policy.timeline_push_below) == (10_000, 8_000)
+    assert (fanout.CHUNK, fanout.IN_FLIGHT, KEPT, policy.timeline_days) == (1_000, 100, 500, 14)
+
+
+async def test_where_redis_has_no_room_timelines_are_read_from_postgres(node: Services) -> None:
+    ada, ben = await people(node, "ada", "ben")
+    await follow(node, ada, "ben")
+    made = await posts(node, ben)
+    await relay(node)
+    assert await ids(node, ada) == made
+    room = (await node.redis.config_get("maxmemory"))["maxmemory"]
+    await node.redis.config_set("maxmemory", 1)
+    try:
+        made += await posts(node, ben)
+        await relay(node)
+        assert await ids(node, ada) == made[::-1]
+    finally:
+        await node.redis.config_set("maxmemory", room)
+    assert await ids(node, ada) == made[::-1]

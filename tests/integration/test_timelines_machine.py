@@ -16,7 +16,13 @@ from unittest import mock
 import hypothesis
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -31,8 +37,8 @@ from server.kernel.relay import Relay
 from server.kernel.services import Services
 from server.kernel.viewer import Viewer
 from server.settings import Settings
-from server.timelines import FanOut, Timelines
-from server.timelines.lists import Lists
+from server.timelines import FanOut, Timelines, store
+from server.timelines.lists import Lists, key_of
 from tests.people import a_user, an_item
 from tests.timelines import REACTIONS, naive, relay, walked, with_policy
 
@@ -48,6 +54,13 @@ TIES = {
     "unmute": graph.unmute,
 }
 WRITES = ("push", "fill", "remove", "remove_actor", "finish")
+MISFORTUNES = (
+    "the relay dies at a write",
+    "the relay dies at a write",
+    "redis loses everything",
+    "redis loses a list",
+    "a relay runs that does not write",
+)
 WHO = st.sampled_from(PEOPLE)
 WHICH = st.integers(0, 30)
 AGES = st.sampled_from([0, 0, 1, 20, 30])
@@ -121,56 +134,58 @@ class Timeline(RuleBasedStateMachine):
         if who != whom:
             self._run(self._tie(self._people[who], whom, what))
 
-    @rule(whom=WHO)
-    def everybody_follows(self, whom: int) -> None:
+    @rule(whom=WHO, what=st.sampled_from(["follow", "unfollow"]))
+    def everybody_changes_a_tie(self, whom: int, what: str) -> None:
         for who in PEOPLE:
-            self.changes_a_tie(who, whom, "follow")
+            self.changes_a_tie(who, whom, what)
 
-    @rule(whom=WHO)
-    def everybody_leaves(self, whom: int) -> None:
-        for who in PEOPLE:
-            self.changes_a_tie(who, whom, "unfollow")
+    @initialize(followed=st.sets(WHO, min_size=2, max_size=4))
+    def all_know_each_other_and_read(self, followed: set[int]) -> None:
+        for whom in followed:
+            self.everybody_changes_a_tie(whom, "follow")
+            self.posts(whom, 0, 1)
+        self.all_is_compared()
 
     @rule(who=WHO, hours=AGES, many=st.sampled_from([1, 1, 2, 5]))
     def posts(self, who: int, hours: int, many: int) -> None:
         for _ in range(many):
             self._items.append(self._run(self._post(self._people[who], hours)))
 
-    @rule(who=WHO, which=WHICH, hours=AGES)
-    def reposts(self, who: int, which: int, hours: int) -> None:
-        item_id = self._items[which % len(self._items)]
+    @rule(who=WHO, which=WHICH, hours=AGES, back=st.sampled_from([False, False, True]))
+    def reposts_or_takes_it_back(self, who: int, which: int, hours: int, back: bool) -> None:
+        viewer, item_id = self._people[who], self._items[which % len(self._items)]
         with suppress(NoSuchItem):
-            self._run(self._repost(self._people[who], item_id, hours))
+            self._run(
+                self._unrepost(viewer, item_id) if back else self._repost(viewer, item_id, hours)
+            )
 
-    @rule(who=WHO, which=WHICH)
-    def takes_a_repost_back(self, who: int, which: int) -> None:
+    @rule(which=WHICH, back=st.booleans())
+    def is_deleted_or_comes_back(self, which: int, back: bool) -> None:
         item_id = self._items[which % len(self._items)]
-        with suppress(NoSuchItem):
-            self._run(self._unrepost(self._people[who], item_id))
-
-    @rule(which=WHICH)
-    def deletes(self, which: int) -> None:
-        self._run(self._retract(self._items[which % len(self._items)]))
-
-    @rule(which=WHICH)
-    def brings_back(self, which: int) -> None:
-        self._run(self._restore(self._items[which % len(self._items)]))
+        self._run(self._restore(item_id) if back else self._retract(item_id))
 
     @rule(who=WHO, state=st.sampled_from(["active", "active", "suspended", "shadowbanned"]))
     def is_judged(self, who: int, state: str) -> None:
         self._run(self._judge(self._people[who], state))
 
-    @rule()
-    def redis_loses_everything(self) -> None:
-        self._run(self.on.redis.flushall())
+    @precondition(lambda self: self._relaying is None)
+    @rule(what=st.sampled_from(MISFORTUNES), who=WHO, writes=st.integers(1, 6))
+    def misfortune(self, what: str, who: int, writes: int) -> None:
+        if what == "redis loses everything":
+            self._run(self.on.redis.flushall())
+        elif what == "redis loses a list":
+            self._run(self.on.redis.delete(key_of(self._id(who))))
+        elif what == "the relay dies at a write":
+            self.gates.open()
+            self.gates.deadly = writes
+            self._run(self._die())
+            self.gates.deadly = 0
+        else:
+            self._run(relay(self.off))
 
-    @rule(who=WHO)
-    def redis_loses_a_list(self, who: int) -> None:
-        self._run(self.on.redis.delete(f"tl:{{{self._id(who).int % 16}}}:{self._id(who)}"))
-
-    @rule(who=WHO)
-    def reads(self, who: int) -> None:
-        self._reading.append(self._start(walked(self.on, self._people[who])))
+    @rule(readers=st.sets(WHO, min_size=1))
+    def read(self, readers: set[int]) -> None:
+        self._reading += [self._start(walked(self.on, self._people[who])) for who in readers]
         self._run(self._a_while())
 
     @precondition(lambda self: self._relaying is None)
@@ -179,19 +194,6 @@ class Timeline(RuleBasedStateMachine):
         self._relaying = self._start(self._relay())
         self._run(self._a_while())
         self._end_if_done()
-
-    @precondition(lambda self: self._relaying is None)
-    @rule(writes=st.integers(1, 6))
-    def the_relay_dies_at_a_write(self, writes: int) -> None:
-        self.gates.open()
-        self.gates.deadly = writes
-        self._run(self._die())
-        self.gates.deadly = 0
-
-    @precondition(lambda self: self._relaying is None)
-    @rule()
-    def a_relay_without_writing_runs(self) -> None:
-        self._run(relay(self.off))
 
     @rule(write=st.sampled_from(WRITES))
     def is_held(self, write: str) -> None:
@@ -319,11 +321,12 @@ class Timeline(RuleBasedStateMachine):
 
 @pytest.fixture
 def small() -> Iterator[None]:
-    """Lists of four entries, and chunks of two followers: bounds are met at every turn."""
+    """Lists of six entries, and chunks of two followers: bounds are met at every turn."""
     with ExitStack() as stack:
         for module in ("timeline", "lists", "fanout"):
-            stack.enter_context(mock.patch(f"server.timelines.{module}.KEPT", 4))
+            stack.enter_context(mock.patch(f"server.timelines.{module}.KEPT", 6))
         stack.enter_context(mock.patch("server.timelines.fanout.CHUNK", 2))
+        stack.enter_context(mock.patch.object(store, "KEEP", store.keep_statement(2)))
         yield
 
 
@@ -340,7 +343,7 @@ def test_the_timeline_equals_the_naive_one_whatever_happens(
                 Timeline,
                 settings=hypothesis.settings(
                     max_examples=EXAMPLES,
-                    stateful_step_count=30,
+                    stateful_step_count=40,
                     deadline=None,
                     # What fails is made shorter, without a search for what else would fail.
                     phases=(
