@@ -239,10 +239,14 @@ def test_a_stop_under_load_sends_everyone_on_in_batches(tier: str) -> None:
             (talker,) = await crowd.come()
             await talker.join("room:2")
 
+            answers = 0
+
             async def talk() -> None:
+                nonlocal answers
                 while True:
                     talker.send("j", "e", "room:2", "echo", {})
                     await event(talker, "phx_reply")
+                    answers += 1
 
             talking = asyncio.create_task(talk())
             await event_of_load(many)
@@ -251,12 +255,12 @@ def test_a_stop_under_load_sends_everyone_on_in_batches(tier: str) -> None:
                 [asyncio.create_task(member.closing()) for member in many],
                 return_when=asyncio.FIRST_COMPLETED,
             )
-            # The first batch goes and the last is still served.
-            if tier == "lane":
-                assert many[-1].code is None
+            answered = answers
             assert [await member.closing() for member in many] == [1012] * len(many)
             with pytest.raises(Gone):
                 await talking
+            # The first batch went and the last was still served.
+            assert tier == "asgi" or answers > answered + 5
             with pytest.raises(OSError, match="Connect"):
                 await crowd.come()
         assert await asyncio.to_thread(server.process.wait, 30) in (0, -15)
