@@ -32,6 +32,7 @@ EVENTS: tuple[type[Event], ...] = (
     SignInEnded,
     LetterAsked,
     PasswordForgotten,
+    ExportAsked,
     UserDeleted,
     UserRestored,
     UserErased,
