@@ -30,7 +30,6 @@ JOINS: dict[str, Literal["anyone", "user", "owner"]] = {
     "feed:news": "anyone",
     "feed:foryou": "anyone",
     "feed:following": "user",
-    "feed:trending": "anyone",
     "item:*": "anyone",
     "user:*": "owner",
 }
