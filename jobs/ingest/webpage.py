@@ -19,7 +19,12 @@ MOST_FEEDS = 10
 MOST_BYTES = 4 * 1024 * 1024
 MOST_ELEMENTS = 60_000
 _HEAD = 4096
-_PAGE = re.compile(rb"<\s*(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+# At its very beginning: feeds hold pages within them.
+_PAGE = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?[^>]{0,300}>\s*)?(?:<!--[^>]{0,2000}-->\s*){0,5}"
+    rb"<\s*(?:!doctype\s+html|html|head|body)\b",
+    re.IGNORECASE,
+)
 _FEED_TYPE = re.compile(r"application/(?:(?:rss|atom)\+xml|feed\+json)", re.IGNORECASE)
 # What pages call the links to their feeds.
 _FEED_PATH = re.compile(
@@ -39,7 +44,7 @@ _JSON_LD_DATE = re.compile(r"\"datePublished\"\s*:\s*\"([^\"]{8,40})\"")
 
 def looks_like(document: Document) -> bool:
     """Whether a document begins as a web page does."""
-    return _PAGE.search(document.content[:_HEAD]) is not None
+    return _PAGE.match(document.content[:_HEAD]) is not None
 
 
 def read(document: Document) -> RawFeed:
