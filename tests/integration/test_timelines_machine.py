@@ -3,6 +3,11 @@
 People follow, block, mute, post, repost, delete and come back; authors cross the thresholds; Redis
 is emptied, or restarts with what it had a while ago; the relay dies in the middle of a step; and
 everything that writes to lists can be held right before it writes, while the rest goes on.
+
+It was seen to fail with each of these taken away: comparing what lists hold with the truth, lifting
+the floor when a list is cut or filled, filling lists up before an author is merged in no longer,
+and letting no list count after something was not written. The guards of a build that goes on while
+others write are too seldom met here; test_timeline_lists.py has a test for each.
 """
 
 import asyncio
