@@ -40,7 +40,7 @@ test: check corpora $(STAMPS)/reference ## everything, with real servers, the re
 	$(PY) -m pytest -q -n 2 --dist loadfile tests/integration
 	$(PY) -m pytest -q tests/e2e
 
-corpora: $(STAMPS)/dev ## fetch the feeds that tests read, into .corpora
+corpora: $(STAMPS)/dev ## fetch the feeds and pages that tests read, into .corpora
 	$(PY) -m tests.corpora
 
 e2e: $(STAMPS)/dev $(STAMPS)/node ## the golden path in a real browser

@@ -49,8 +49,8 @@ class Pages:
 
 
 @contextmanager
-def serving() -> Iterator[Pages]:
-    """Serve pages while the block runs."""
+def serving(address: str = "127.0.0.1") -> Iterator[Pages]:
+    """Serve pages while the block runs; each address of loopback is a host of its own."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -76,8 +76,8 @@ def serving() -> Iterator[Pages]:
         def log_message(self, format: str, *args: Any) -> None:
             return
 
-    server = _bound(Handler)
-    pages = Pages(f"http://127.0.0.1:{server.server_port}")
+    server = _bound(Handler, address)
+    pages = Pages(f"http://{address}:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
@@ -88,11 +88,11 @@ def serving() -> Iterator[Pages]:
         server.server_close()
 
 
-def _bound(handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+def _bound(handler: type[BaseHTTPRequestHandler], address: str) -> ThreadingHTTPServer:
     """Bind a port below those that the system hands out to others."""
     while True:
         try:
-            server = ThreadingHTTPServer(("127.0.0.1", random.randint(20000, 32000)), handler)  # noqa: S311
+            server = ThreadingHTTPServer((address, random.randint(20000, 32000)), handler)  # noqa: S311
         except OSError:
             continue
         server.daemon_threads = True

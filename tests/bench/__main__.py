@@ -17,6 +17,7 @@ BENCHMARKS = (
     "trouble",
     "following",
     "ingest",
+    "newsroom",
     "embed",
     "cards",
 )

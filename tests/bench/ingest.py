@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -112,8 +113,12 @@ async def through(
 def main(count: int) -> None:
     feeds = [feed(number) for number in range(count)]
     reading(feeds)
-    with tempfile.TemporaryDirectory(prefix="lumen-bench-") as folder, serving() as pages:
-        urls = [pages.put(f"/{number}", each) for number, each in enumerate(feeds)]
+    with tempfile.TemporaryDirectory(prefix="lumen-bench-") as folder, ExitStack() as hosts:
+        # A host for each, for one that has them all would be asked in turn.
+        urls = [
+            hosts.enter_context(serving(f"127.0.2.{1 + number}")).put("/feed", each)
+            for number, each in enumerate(feeds)
+        ]
         home = Home(Path(folder))
         home.prepare()
         postgres, redis = PostgresServer(home), RedisServer(home)

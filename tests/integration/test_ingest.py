@@ -66,6 +66,7 @@ async def topics(services: Services) -> list[str]:
         return list(rows.scalars())
 
 
+@pytest.mark.row("L-01")
 async def test_a_source_becomes_items_and_says_so(services: Services, pages: Pages) -> None:
     source = await added(services, pages.put("/feed", FEED))
     after = await refreshed(services, source)

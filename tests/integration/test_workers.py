@@ -93,6 +93,8 @@ async def stored(services: Services, source: Source) -> list[UUID]:
         return await items.of_sources(db, [source.id])
 
 
+@pytest.mark.row("C-09")
+@pytest.mark.row("L-14")
 async def test_a_source_that_is_added_comes_out_as_items_with_vectors(
     services: Services, pages: Pages, environ: Mapping[str, str]
 ) -> None:
