@@ -3,7 +3,7 @@
 Speaks to the `phoenix` npm client. README.md tells how it works and what it promises.
 """
 
-from realtime.channel import Channel, Error, Ok, Refused, SocketRef, Stop
+from realtime.channel import Answer, Channel, Error, Ok, Refused, SocketRef, Stop
 from realtime.endpoint import Endpoint, Publisher
 from realtime.frame import Frame
 from realtime.limits import Limits
@@ -17,6 +17,7 @@ from realtime.telemetry import Telemetry
 from realtime.token import Token, TokenRefused
 
 __all__ = [
+    "Answer",
     "Broadcast",
     "Channel",
     "ConnectInfo",

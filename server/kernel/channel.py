@@ -7,8 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 from typing_extensions import override
 
-from realtime import Channel, Error, Ok, Refused, Socket
-from realtime.channel import Answer
+from realtime import Answer, Channel, Error, Ok, Refused, Socket
 from server.kernel.endpoint import Access, Nothing, Operation, check_access
 from server.kernel.limits import admit
 from server.kernel.problems import Malformed, Problem, check_text
