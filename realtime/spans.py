@@ -7,7 +7,8 @@ later, and a socket that connects later, then has its callbacks wrapped.
 from collections.abc import Awaitable, Callable
 from itertools import count
 from time import perf_counter
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 from realtime.channel import Channel, Error, Refused
 from realtime.socket import ConnectRefused, Socket
@@ -19,31 +20,34 @@ _numbers = count(1)
 
 
 class _Span:
-    """One callback at work. Whatever comes of it, its end is told once."""
+    """One callback at work, as a block. Whatever comes of it, its end is told once."""
 
-    __slots__ = ("_began", "_started", "_telemetry")
+    __slots__ = ("_began", "_started", "_telemetry", "goes_on", "result")
 
     def __init__(self, telemetry: Telemetry, started: SpanStarted) -> None:
         self._telemetry = telemetry
         self._started = started
+        self.goes_on = False  # what the block called is to be awaited yet
+        self.result: Any = None
         telemetry.emit_span(started)
         self._began = perf_counter()
 
-    def stop(self, result: Any) -> None:
-        """Tell that it returned."""
-        self._stop("refused" if isinstance(result, Error) else "ok")
+    def __enter__(self) -> Self:
+        return self
 
-    def fail(self, error: BaseException) -> None:
-        """Tell that it raised; a refusal is an answer."""
-        if isinstance(error, Refused | ConnectRefused):
-            self._stop("refused")
-        else:
-            seconds = perf_counter() - self._began
-            self._telemetry.emit_span(SpanRaised(self._started, seconds, error))
-
-    def _stop(self, outcome: str) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         seconds = perf_counter() - self._began
-        self._telemetry.emit_span(SpanStopped(self._started, seconds, outcome))
+        if error is not None and not isinstance(error, Refused | ConnectRefused):
+            self._telemetry.emit_span(SpanRaised(self._started, seconds, error))
+        elif error is not None or not self.goes_on:
+            refused = error is not None or isinstance(self.result, Error)
+            outcome = "refused" if refused else "ok"
+            self._telemetry.emit_span(SpanStopped(self._started, seconds, outcome))
 
 
 def trace(channel: Channel, pattern: str, telemetry: Telemetry) -> None:
@@ -62,25 +66,16 @@ def _wrap(owner: Channel | Socket, name: str, pattern: str, telemetry: Telemetry
 
     def called(*arguments: Any) -> Any:
         event = str(arguments[0]) if name in _NAMES_AN_EVENT else ""
-        span = _Span(telemetry, SpanStarted(next(_numbers), name, pattern, event))
-        try:
-            result = function(*arguments)
-        except BaseException as error:
-            span.fail(error)
-            raise
-        if isinstance(result, Awaitable):
-            return _awaited(span, result)
-        span.stop(result)
-        return result
+        with _Span(telemetry, SpanStarted(next(_numbers), name, pattern, event)) as span:
+            result = span.result = function(*arguments)
+            span.goes_on = isinstance(result, Awaitable)
+        return _awaited(span, result) if span.goes_on else result
 
     setattr(owner, name, called)
 
 
 async def _awaited(span: _Span, work: Awaitable[Any]) -> Any:
-    try:
-        result = await work
-    except BaseException as error:
-        span.fail(error)
-        raise
-    span.stop(result)
-    return result
+    span.goes_on = False
+    with span:
+        span.result = await work
+    return span.result
