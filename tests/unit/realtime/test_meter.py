@@ -87,7 +87,8 @@ def test_users_and_addresses_share_and_keep_their_buckets() -> None:
 
 
 def test_what_nobody_holds_is_kept_within_a_bound() -> None:
-    meters = Meters(Limits(user_rates=Rates(pushes=Rate(1.0, 1.0))))
+    one = Rates(pushes=Rate(1.0, 1.0))
+    meters = Meters(Limits(socket_rates=one, user_rates=one))
     held = meters.of("kept", None)
     for number in range(10_100):
         meter = meters.of(f"user{number}", None)
@@ -238,3 +239,64 @@ def test_a_bucket_may_give_out_a_part() -> None:
     assert bucket.take(1.0, 0.0) == 0.5
     bucket.scale(1.0)
     assert bucket.take(1.0, 0.0) == 0.25
+
+
+def test_a_lot_is_given_by_all_buckets_of_a_kind_or_by_none() -> None:
+    wide, narrow = Rates(pushes=Rate(10, 40)), Rates(pushes=Rate(10, 20), bytes=Rate(100, 1_000))
+    meters = Meters(Limits(user_rates=narrow, address_rates=wide))
+    meter = meters.of("ada", "10.0.0.1")
+    assert meter is not None
+    user, address = meters.buckets("user", "ada"), meters.buckets("address", "10.0.0.1")
+    assert meter.lot("pushes", 10, 0.0)  # half of what the narrower one holds
+    assert (user["pushes"].full_at, address["pushes"].full_at) == (1.0, 1.0)
+    assert not meter.lot("pushes", 10, 0.5)
+    assert (user["pushes"].full_at, address["pushes"].full_at) == (1.0, 1.0)
+    assert meter.lot("pushes", 10, 1.0)
+    assert meter.lot("pushes", 10, 50.0)
+    assert user["pushes"].full_at == 51.0
+    assert user["bytes"].full_at == 0.0
+    assert not meter.lot("bytes", 501, 0.0)
+    assert meter.lot("bytes", 500, 0.0)
+    assert user["bytes"].full_at == 5.0
+
+
+def test_a_lot_ends_a_row_of_refusals() -> None:
+    meters = Meters(Limits(user_rates=Rates(pushes=Rate(1, 2))))
+    meter = meters.of("ada", None)
+    assert meter is not None
+    assert meter.push(1, 0.0) is meter.push(1, 0.0) is None
+    warned = []
+    for now in (0.0, 0.0, 1.5):
+        if now:
+            assert meter.lot("pushes", 0.25, now)
+        refusals = [meter.push(1, now) for _ in range(3)]
+        refusal = next(filter(None, refusals))
+        assert (refusal.kind, refusal.scope, refusal.binding) == ("pushes", "user", True)
+        warned.append(refusal.warns)
+    assert warned == [True, False, True]
+
+
+def test_patience_that_comes_back_quickly_closes_all_the_same() -> None:
+    few = Rates(pushes=Rate(1, 1), presence=Rate(1, 1))
+    for count in ("push", "be_present"):
+        meters = Meters(Limits(user_rates=few, refusals=Rate(2.0, 1.0)))
+        meter = meters.of("ada", None)
+        assert meter is not None
+        closes = [
+            refusal and refusal.closes
+            for refusal in (
+                meter.push(1, 0.0) if count == "push" else meter.be_present(0.0) for _ in range(3)
+            )
+        ]
+        assert closes == [None, False, True]
+
+
+def test_whose_first_presence_is_too_much_is_warned() -> None:
+    meters = Meters(Limits(user_rates=Rates(presence=Rate(1, 1))))
+    one, other = meters.of("ada", None), meters.of("ada", None)
+    assert one is not None
+    assert other is not None
+    assert one.be_present(0.0) is None
+    refusal = other.be_present(0.0)
+    assert refusal is not None
+    assert refusal.warns
