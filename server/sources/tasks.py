@@ -32,7 +32,15 @@ class Subscribe(Struct, frozen=True):
 
 
 # No retries: a failed refresh is written down with the source and tried again when it is due.
-REFRESH = Task("sources.refresh", "ingest", RefreshSource, timeout_seconds=150, retry_seconds=(5,))
+REFRESH = Task(
+    "sources.refresh",
+    "ingest",
+    RefreshSource,
+    timeout_seconds=150,
+    retry_seconds=(5,),
+    # Before the pictures of what came earlier.
+    at_front=True,
+)
 TAKE_IN = Task("sources.take_in", "ingest", TakeIn, timeout_seconds=90, retry_seconds=(1, 5))
 
 PREVIEW = Task(
