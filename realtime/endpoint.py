@@ -75,6 +75,7 @@ class Endpoint:
             self.sharing.stop()
         await self.node.settle(self.node.limits.shutdown_timeout_s)
         self.node.tally.tell()
+        self.node.fanout.tell()
         while self._detach:
             self._detach.pop()()
         await self.pubsub.stop()

@@ -37,13 +37,15 @@ class ExpressConnection(Connection):
     way needs is kept here, in few places, and not where it belongs.
     """
 
-    __slots__ = ("_alive", "_credit", "_lane", "_raw", "_room", "_runner")
+    __slots__ = ("_alive", "_credit", "_halted", "_lane", "_raw", "_room", "_runner", "_write")
 
     def __init__(self, node: Node, socket: Socket, writer: FramedWriter) -> None:
         super().__init__(node, socket, writer)
         self._alive = False  # has said something since the last check
         self._credit = self._room = 0  # messages, and units of bytes, that are counted already
+        self._halted = False  # reads nothing just now, or is gone
         self._lane = writer
+        self._write = writer.direct
         self._raw = node.raw_events
         self._runner: Runner | None = None  # the one that was spoken to last
 
@@ -91,13 +93,21 @@ class ExpressConnection(Connection):
     def reply(self, join_ref: Ref, ref: Ref, topic: str, status: str, response: Any) -> None:
         """Encode and send, behind what was sent before."""
         frame = reply_frame(join_ref, ref, topic, status, response)
-        lane, fanout = self._lane, self.fanout
-        if lane.out or lane.closing or lane.stalled is not None or fanout.jobs or fanout.runs:
-            fanout.answer(lane, frame)  # behind what waits
-        elif len(frame) > _MOST:
-            fanout.answer(lane, frame)  # which may be more than the client is let have
+        fanout = self.fanout
+        if fanout.jobs or fanout.runs or self._halted or len(frame) > _MOST:
+            fanout.answer(self._lane, frame)  # behind what waits, and within the bounds
         else:
-            lane.direct(frame)
+            self._write(frame)
+
+    def paused(self, *, is_paused: bool) -> None:
+        """Take notice that the client has stopped reading, or reads again."""
+        self._halted = is_paused
+        super().paused(is_paused=is_paused)
+
+    def closed(self, code: int, reason: str = "") -> None:
+        """Take notice that the client is gone, however it went."""
+        self._halted = True
+        super().closed(code, reason)
 
     def check(self, now: float) -> None:
         """Close if the client has gone silent, stopped reading, or may not be here any more."""

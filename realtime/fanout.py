@@ -16,6 +16,7 @@ from realtime.frame import Frame, Wire
 from realtime.guard import Raised, guarded_call
 from realtime.message import Broadcast
 from realtime.room import Listener, Room, Run, Sending, Watcher
+from realtime.tally import EVERY_S
 from realtime.telemetry import ChannelCrashed, Flushed, Telemetry
 from realtime.writer import FramedWriter, Writer, batch
 
@@ -35,10 +36,11 @@ class Fanout:
         self.coalesces = True  # the broadcasts of a tick to one topic are one write
         self._scheduled = False
         self._last_member = 0
-        self._since = 0.0
-        self._oldest = 0.0
-        self._broadcasts = 0
-        self._deliveries = 0
+        self._since: float | None = None  # of the broadcasts that no flush has taken yet
+        self._published = 0.0  # when the first of them was, by a publisher's wall clock
+        self._broadcasts = self._deliveries = 0  # not told of yet, as these two
+        self._longest = self._oldest_s = 0.0
+        self._teller: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._rooms)
@@ -157,9 +159,9 @@ class Fanout:
         else:
             self.runs.append(Run(frame.topic, room, exclude, frame))
             self._run_topics.add(frame.topic)
-        if not self._broadcasts:
+        if self._since is None:
             self._since = asyncio.get_running_loop().time()
-            self._oldest = frame.at
+            self._published = frame.at
         self._broadcasts += 1
         self._schedule()
 
@@ -233,15 +235,29 @@ class Fanout:
             asyncio.get_running_loop().call_soon(self._flush)
         else:
             self._scheduled = False
-        if self._broadcasts:
-            self._tell()
+        if self._since is not None and not self.runs:
+            self._note(self._since)
 
-    def _tell(self) -> None:
-        seconds = asyncio.get_running_loop().time() - self._since
-        oldest_s = max(0.0, time.time() - self._oldest) if self._oldest else seconds
-        event = Flushed(self._broadcasts, self._deliveries, seconds, oldest_s)
-        self._broadcasts = self._deliveries = 0
-        self._telemetry.emit(event)
+    def _note(self, since: float) -> None:
+        """Remember how long a flush took; tell of it, or of several together a little later."""
+        now = asyncio.get_running_loop().time()
+        self._since = None
+        self._longest = max(self._longest, now - since)
+        age = time.time() - self._published if self._published else now - since
+        self._oldest_s = max(self._oldest_s, age)
+        if self._teller is None:
+            self._teller = asyncio.get_running_loop().call_later(EVERY_S, self.tell)
+
+    def tell(self) -> None:
+        """Tell of what was broadcast since it was last told of."""
+        if self._teller is not None:
+            self._teller.cancel()
+            self._teller = None
+        if self._broadcasts:
+            event = Flushed(self._broadcasts, self._deliveries, self._longest, self._oldest_s)
+            self._broadcasts = self._deliveries = 0
+            self._longest = self._oldest_s = 0.0
+            self._telemetry.emit(event)
 
 
 def _flush_some(owed: _Owed, most: int) -> int:

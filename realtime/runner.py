@@ -95,8 +95,6 @@ class Runner:
             self._current = _IDLE
             self._crashed(raised.error)
             self._owner.tally.add(self._pattern, event, "crashed", 0.0)
-        if self._inbox:
-            self._wake()
 
     def leave(self) -> None:
         """Come to an end after what is in the inbox."""
@@ -217,7 +215,9 @@ class Runner:
 
     def _wake(self) -> None:
         """See that what is in the inbox is done, but not while a plain function is at work."""
-        if self._task is None and self._current is _IDLE and self._inbox:
+        if self._task is None and self._inbox and self._current is not _IDLE:
+            asyncio.get_running_loop().call_soon(self._wake)
+        elif self._task is None and self._inbox:
             self._task = self._owner.spawn(self._run(None))
 
     async def _run(self, first: Callable[[], Coroutine[Any, Any, None]] | None) -> None:

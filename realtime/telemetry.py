@@ -63,12 +63,12 @@ class ChannelCrashed(Struct, frozen=True):
 
 
 class Flushed(Struct, frozen=True):
-    """The broadcasts of one tick have been handed to their sockets."""
+    """Broadcasts were handed to their sockets; those of many ticks are told of together."""
 
     broadcasts: int
     deliveries: int
-    seconds: float  # from the first of them reaching this node
-    oldest_s: float  # from the first of them being published, by the wall clock
+    seconds: float  # the longest that one waited, from reaching this node
+    oldest_s: float  # the longest since one was published, by the wall clock
 
 
 class WriterOverflowed(Struct, frozen=True):

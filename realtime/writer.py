@@ -32,7 +32,10 @@ class Writer(Protocol):
     out: list[Any]  # bytes where framed, else Wire
     overflowed: Callable[[int], None]  # told when the client was let go for not reading
     topics: dict[str, int]  # those whose broadcasts come without a detour, and as which member
-    direct: Write | None  # takes a broadcast past the writer, as long as the client reads
+
+    @property
+    def direct(self) -> Write | None:
+        """What takes a broadcast past the writer, as long as the client reads."""
 
     def flush(self) -> None:
         """Hand over what is waiting. Never blocks."""

@@ -120,6 +120,7 @@ async def test_the_broadcasts_of_a_tick_are_one_write() -> None:
     await tick()
     assert len(paper.writes) == 1
     assert paper.bytes() == framed(events)
+    fanout.tell()
     (flushed,) = told
     assert isinstance(flushed, Flushed)
     assert (flushed.broadcasts, flushed.deliveries) == (4, 4)
