@@ -82,6 +82,7 @@ WORDS = st.one_of(
     st.binary(max_size=12),
 )
 JOIN = '["1","1","plain:1","phx_join",{}]'
+ECHO = '["1","9","plain:1","echo",{"n":1}]'
 
 
 def talk(words: list[str | bytes], **limits: Any) -> tuple[list[Any], list[Any]]:
@@ -133,6 +134,9 @@ def _counted(told: list[Event]) -> dict[Any, int]:
 @example(['["1","2","plain:1","crash",{}]', '["1","3","plain:1","echo",{}]'])
 @example(['["1","2","plain:1","say",1]', '["1","3","plain:1","echo",{}]'])
 @example(['[1,"2","plain:1","echo",{}]', '[true,"3","plain:1","echo",{}]'])
+@example([ECHO, JOIN, ECHO])  # the same name again, and another channel behind it
+@example([ECHO, '["1","2","plain:1","phx_leave",{}]', ECHO, JOIN, ECHO])
+@example([ECHO, '["1","2","plain:1","crash",{}]', ECHO, JOIN, ECHO])
 def test_both_ways_say_the_same(words: list[str | bytes]) -> None:
     long, short = talk(words)
     assert short == long
