@@ -36,7 +36,6 @@ MODULES = {
     "close": ("test_message.py",),
     "rates": ("test_meter.py",),
     "meter": ("test_meter.py",),
-    "shares": ("test_shares.py",),
     "handshake": ("test_handshake.py",),
     "token": ("test_token.py",),
     "transports.frames": ("test_frames.py", "test_upgrade.py"),

@@ -155,6 +155,30 @@ def test_what_is_told_is_bounded_and_what_is_heard_is_too() -> None:
     )  # halfway to a half: no more is believed
 
 
+def test_what_is_told_is_the_part_of_the_whole_rate() -> None:
+    node = Node("here")
+    assert node.share() == 1.0
+    for _ in range(30):
+        node.ask(0.0)
+    assert not node.shares.find(0.0, 10)
+    node.shares.hear(Told("there", [Used("user", "ada", "pushes", 0.2)]), 0.0)
+    assert node.shares.look(0.0) is None
+    assert node.share() == pytest.approx(0.9)
+    told = node.shares.look(0.0)
+    assert told is not None
+    assert (told.node, told.used[0].part) == ("here", pytest.approx(0.36 * 0.85))
+    node.shares.look(2.99)
+    assert node.share() < 0.85
+    node.shares.look(3.0)  # what was said is forgotten
+    assert node.share() > 0.9
+
+
+def test_what_is_full_is_not_looked_at_again() -> None:
+    node = Node("here")
+    assert not node.shares.find(0.0, 10)
+    assert len(node.shares) == 0
+
+
 def test_ones_own_word_is_no_news() -> None:
     shares = Shares("here", Meters(Limits()), patience_s=3.0)
     shares.hear(Told("here", [Used("user", "ada", "pushes", 1.0)]), 0.0)
@@ -187,6 +211,11 @@ async def test_nodes_share_over_their_pub_sub() -> None:
         words = [envelope for envelope in network.carried if envelope.topic == TOPIC]
         assert msgspec.msgpack.decode(words[0].data)[0] in (one.name, two.name)
     assert one.sharing is not None
+    said = len(network.carried)
+    network.up()
+    await clients[0].refute("nothing", within=10)
+    assert len(network.carried) == said
+    assert len(one.node.fanout) == len(two.node.fanout) == 0
 
 
 async def test_where_nothing_is_shared_nothing_is_said() -> None:
