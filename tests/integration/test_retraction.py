@@ -130,6 +130,8 @@ async def _write_everywhere(world: World) -> None:
         "writer", "POST", f"/items/{world.other}/comments", {"body": f"Not {SECRET}?"}
     )
     world.said = UUID(said["id"])
+    # Told first: of an edited text the card is drawn anew.
+    await world.tell()
     async with world.services.write() as db:
         # As the workers would: an embedding and a card, so that the feeds show it.
         await db.execute(
@@ -145,7 +147,6 @@ async def _write_everywhere(world: World) -> None:
         )
         await newsroom.add_cards(db, [world.post], "ready")
     world.services.part(FeedNode).forget()
-    await world.tell()
 
 
 async def _news(world: World) -> str:
