@@ -7,7 +7,7 @@ from realtime.message import Packed
 
 _TEXT, _BINARY = 0x81, 0x82
 _ONE_BYTE, _TWO_BYTES = 125, 0xFFFF  # the largest sizes that fit
-_USUAL = 1_024  # bytes of an answer; the heads of smaller ones are there already
+USUAL = 1_024  # bytes of an answer; the heads of smaller ones are there already
 
 
 class Wire:
@@ -46,13 +46,7 @@ def header(size: int, *, binary: bool) -> bytes:
     return struct.pack("!BBQ", opcode, 127, size)
 
 
-def framed_text(data: bytes) -> bytes:
-    """Return the complete frame of a text message that goes to one client only."""
-    size = len(data)
-    return (_HEADS[size] if size < _USUAL else header(size, binary=False)) + data
-
-
-_HEADS = tuple(header(size, binary=False) for size in range(_USUAL))
+HEADS = tuple(header(size, binary=False) for size in range(USUAL))
 
 
 class Encodes(Protocol):

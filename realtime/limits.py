@@ -20,7 +20,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     shutdown_timeout_s: float = 5.0
     close_grace_s: float = 1.5
     drain_s: float = 10.0  # in which everyone is sent away when the server stops
-    slice_sockets: int = 250
+    slice_sockets: int = 200
     poll_window_s: float = 10.0  # under the twenty seconds after which phoenix.js gives up
     poll_relay_timeout_s: float = 2.0
     max_polls: int = 10_000  # sessions of the long poll, which hold no connection open

@@ -34,7 +34,7 @@ class Runner:
 
     __slots__ = (
         *("_counts", "_current", "_doing", "_ends", "_held", "_inbox", "_join_ref", "_key"),
-        *("_open", "_owner", "_pattern", "_reason", "_task", "_timer", "channel"),
+        *("_open", "_owner", "_pattern", "_raw", "_reason", "_task", "_timer", "channel"),
         *("client_ref", "member", "plain", "topic"),
     )
 
@@ -288,6 +288,7 @@ class Runner:
         if self._owner.telemetry.tracing:
             trace(self.channel, self._pattern, self._owner.telemetry)
         self.plain = is_plain(type(self.channel).handle_in)
+        self._raw = self.channel.raw  # here, for a look into the channel costs more
         return self.channel
 
     def _opened(self, response: Any) -> None:
@@ -331,7 +332,7 @@ class Runner:
         channel = self.channel
         answer: Answer | Awaitable[Answer]
         try:
-            if isinstance(payload, Raw) is not (event in channel.raw):
+            if isinstance(payload, Raw) is not (event in self._raw):
                 payload = self._payload(event, payload)
             answer = channel.handle_in(event, payload)
         except Refused as refusal:
@@ -375,7 +376,7 @@ class Runner:
 
     def _payload(self, event: str, payload: Any) -> Any:
         """Return the payload as this channel wants it; another of the socket may want it raw."""
-        raw = event in self.channel.raw
+        raw = event in self._raw
         if isinstance(payload, Raw) is raw or isinstance(payload, bytes):
             return payload
         if raw:  # a client of version 1, whose messages are read whole

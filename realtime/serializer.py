@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
-from realtime.frame import Wire, framed_text
+from realtime.frame import HEADS, USUAL, Wire, header
 from realtime.message import Message, Packed, Ref, Reply, Unread
 
 _PUSH, _REPLY, _BROADCAST = 0, 1, 2
@@ -142,7 +142,9 @@ def reply_frame(join_ref: Ref, ref: Ref, topic: str, status: str, response: Any)
     if isinstance(response, bytes):
         return V2_SERIALIZER.encode(Reply(join_ref, ref, topic, status, response)).framed
     payload = {"status": status, "response": response}
-    return framed_text(_encode((join_ref, ref, topic, "phx_reply", payload)))
+    data = _encode((join_ref, ref, topic, "phx_reply", payload))
+    size = len(data)
+    return (HEADS[size] if size < USUAL else header(size, binary=False)) + data
 
 
 # Elixir's `~> 1.0.0` and `~> 2.0.0` over strict semantic versions.

@@ -45,7 +45,7 @@ class DoorProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand the connection on to the class that speaks what the client speaks."""
-        self._state.connections.discard(self)  # type: ignore[arg-type]
+        self._state.connections.discard(self)
         asked = None if self._config.ws_per_message_deflate else read_upgrade(data)
         lane = self._config.ws_protocol_class
         if asked is not None and lane is FastlaneProtocol:
@@ -62,7 +62,7 @@ class DoorProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget a client that never said anything."""
-        self._state.connections.discard(self)  # type: ignore[arg-type]
+        self._state.connections.discard(self)
         if exc is None:
             self._transport.close()
 
