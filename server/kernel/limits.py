@@ -170,7 +170,7 @@ class Gate:
         """Count one request; without Redis, by this process alone."""
         if time.monotonic() < self._away_until:
             return self._alone(asks, now_ms)
-        answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Step] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(asks, now_ms, answer))
         if self._asking is None:
             self._asking = asyncio.create_task(self._run())
