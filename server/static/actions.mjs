@@ -5,6 +5,7 @@ import { announce, toast } from "./announce.mjs";
 import { request } from "./api.mjs";
 import { counters, roll } from "./counters.mjs";
 import { clone, headline, plural, press } from "./dom.mjs";
+import { enter } from "./rooms.mjs";
 
 export async function toggle({ id }, what) {
 	if (!(await account.need("Sign in and it is done at once."))) return;
@@ -32,14 +33,15 @@ export function counted(button, name, unit, count, pressed) {
 	roll(button.querySelector(".count"), count);
 }
 
-export function rail(item, comments, ends) {
+export function rail(item, ends) {
 	const element = press(clone("rail"), {
-		".like": () => toggle(item, "like"), ".talk": () => comments(item), ".save": () => toggle(item, "bookmark"), ".share": () => share(item),
+		".like": () => toggle(item, "like"), ".talk": () => enter("comments", item), ".save": () => toggle(item, "bookmark"), ".pass": () => toggle(item, "repost"), ".share": () => share(item),
 	});
-	const [like, talk, save] = element.children;
+	const [like, talk, pass, save] = element.children;
 	ends.push(counters.on(item, (now) => {
 		counted(like, "Like", "like", now.likes, now.like);
 		counted(talk, "Comments", "comment", now.comments);
+		counted(pass, "Repost", "repost", now.reposts, now.repost);
 		counted(save, "Save", "save", now.bookmarks, now.bookmark);
 	}));
 	return element;

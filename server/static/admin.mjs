@@ -154,7 +154,8 @@ async function open() {
 async function begin() {
   let me;
   try {
-    me = await ask("GET", "/auth/me");
+    // Without a session there is nobody to ask for.
+    me = csrf() ? await ask("GET", "/auth/me") : null;
   } catch {
     me = null;
   }

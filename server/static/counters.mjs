@@ -3,6 +3,8 @@
 import { compact, make } from "./dom.mjs";
 
 const MOST = 3000;
+// What a reader does, and what the server calls it that they did.
+const FLAGS = { like: "liked_by_me", bookmark: "bookmarked_by_me", repost: "reposted_by_me" };
 const items = new Map();
 const ears = new Map();
 
@@ -10,7 +12,7 @@ function find(id) {
 	if (!items.has(id)) {
 		// Oldest first, but nothing that is on the screen.
 		if (items.size > MOST) for (const old of items.keys()) if (items.size > MOST / 2 && !ears.has(old)) items.delete(old);
-		items.set(id, { version: -1, likes: 0, comments: 0, bookmarks: 0, like: false, bookmark: false, ahead: {} });
+		items.set(id, { version: -1, likes: 0, comments: 0, reposts: 0, bookmarks: 0, ahead: {} });
 	}
 	return items.get(id);
 }
@@ -19,12 +21,11 @@ const tell = (id) => ears.get(id)?.forEach((hear) => hear(counters.read(id)));
 
 /** The greater version wins; what the reader just did shows before the server has counted it. */
 export const counters = {
-	learn({ id, retracted, counts, liked_by_me, bookmarked_by_me }) {
+	learn({ id, retracted, counts, ...told }) {
 		if (retracted) return;
 		const item = find(id);
 		if (counts?.version >= item.version) Object.assign(item, counts);
-		if (!item.ahead.like) item.like = liked_by_me ?? item.like;
-		if (!item.ahead.bookmark) item.bookmark = bookmarked_by_me ?? item.bookmark;
+		for (const [what, flag] of Object.entries(FLAGS)) if (!item.ahead[what]) item[what] = told[flag] ?? item[what];
 		tell(id);
 	},
 
@@ -47,15 +48,19 @@ export const counters = {
 
 	forgetReader() {
 		for (const [id, item] of items) {
-			item.like = item.bookmark = false;
+			for (const what in FLAGS) item[what] = false;
 			tell(id);
 		}
 	},
 
 	read(id) {
 		const item = find(id);
-		const { like = 0, bookmark = 0 } = item.ahead;
-		return { ...item, likes: Math.max(0, item.likes + like), bookmarks: Math.max(0, item.bookmarks + bookmark) };
+		const now = { ...item };
+		for (const what in FLAGS) {
+			now[what] = Boolean(item[what]);
+			now[`${what}s`] = Math.max(0, item[`${what}s`] + (item.ahead[what] ?? 0));
+		}
+		return now;
 	},
 
 	/** Call what is returned to stop. */

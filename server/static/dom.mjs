@@ -23,6 +23,9 @@ export function press(root, actions) {
 	return root;
 }
 
+/** Let the name of a person of Lumen lead to them. */
+export const named = (element, { username } = {}) => (username && (element.dataset.person = username), element);
+
 export const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
 
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });

@@ -1,40 +1,52 @@
-// The page: two feeds, one item at full length, and the keys.
+// The page: its feeds, the ways to its rooms, and the keys.
 
 import { account, become, initial } from "./account.mjs";
-import { rail, share, toggle } from "./actions.mjs";
+import { share, toggle } from "./actions.mjs";
 import { announce } from "./announce.mjs";
-import { get, resume } from "./api.mjs";
-import { showComments } from "./comments.mjs";
+import { resume } from "./api.mjs";
 import { counters } from "./counters.mjs";
-import { clone, make, picture, plural, press, told } from "./dom.mjs";
+import { calm, clone, plural, press } from "./dom.mjs";
 import { makeFeed } from "./feed.mjs";
-import { followInbox, showInbox } from "./notifications.mjs";
+import { followInbox } from "./notifications.mjs";
 import { cardView, toggleSound } from "./player.mjs";
-import { covered, notice, sheet } from "./sheet.mjs";
+import { enter } from "./rooms.mjs";
+import { covered, sheet } from "./sheet.mjs";
 import { itemsOf, slideView } from "./slide.mjs";
 import { link } from "./socket.mjs";
 
 const by = (id) => document.getElementById(id);
-const on = { read, comments: (item) => showComments(item) };
 
 const kinds = {
-	news: { list: "slides", frame: "slide", leads: true, items: itemsOf, pictures: (slide) => itemsOf(slide).map((item) => item.image_url), view: (slide) => slideView(slide, on) },
-	foryou: { list: "items", frame: "item", items: (item) => [item], pictures: (item) => [item.poster_url], view: (item) => cardView(item, on) },
+	news: { list: "slides", frame: "slide", leads: true, items: itemsOf, pictures: (slide) => itemsOf(slide).map((item) => item.image_url), view: slideView },
+	foryou: { list: "items", frame: "item", items: (item) => [item], pictures: (item) => [item.poster_url], view: cardView },
 };
-const feeds = {};
+const following = by("panel-following");
+// A list, not a stage: short posts are read many at once.
+const feeds = {
+	following: {
+		fresh: new Set(), here() {}, forget() {},
+		start: (anew) => enter("following", following.firstElementChild, feeds.following.fresh, showFresh, anew), renew: () => feeds.following.start(true),
+		go: (by) => following.scrollBy({ top: by * following.clientHeight * 0.8, behavior: calm.matches ? "instant" : "smooth" }),
+	},
+};
+const NAMES = [...Object.keys(kinds), "following"];
 let shown = "news";
 let begun = false;
 const feed = () => feeds[shown];
 
 for (const [name, kind] of Object.entries(kinds)) {
 	feeds[name] = makeFeed({ name, ...kind }, by(`panel-${name}`), () => name === shown && showFresh());
-	by(`tab-${name}`).onclick = () => show(name);
-	by(`tab-${name}`).onkeydown = ({ key }) => /^Arrow(Left|Right)$/.test(key) && show(name === "news" ? "foryou" : "news").focus();
 }
+
+NAMES.forEach((name, at) => {
+	const beside = { ArrowLeft: NAMES.at(at - 1), ArrowRight: NAMES[(at + 1) % NAMES.length] };
+	by(`tab-${name}`).onclick = () => show(name);
+	by(`tab-${name}`).onkeydown = ({ key }) => beside[key] && show(beside[key]).focus();
+});
 
 function show(name) {
 	shown = name;
-	for (const other in kinds) {
+	for (const other of NAMES) {
 		Object.assign(by(`tab-${other}`), { ariaSelected: other === name, tabIndex: other === name ? 0 : -1 });
 		by(`panel-${other}`).hidden = other !== name;
 	}
@@ -56,36 +68,27 @@ by("fresh").onclick = () => {
 	by(`panel-${shown}`).focus();
 };
 
-function read(item) {
-	const channel = link.join(`item:${item.id}`);
-	const ends = [() => channel.leave(), () => history.replaceState(null, "", location.pathname)];
-	const url = /^https?:/i.test(item.original_url) && new URL(item.original_url);
-	const away = url && Object.assign(clone("away", { host: `Read at ${url.host}` }), { href: url });
-	const text = item.body_text?.split(/\n+/).map((textContent) => make("p", { textContent }));
-	const panel = clone("reader", { ...told(item), picture: picture(item), title: item.title, text, away, rail: rail(item, on.comments, ends) });
-	sheet("Story", panel, ends);
-	history.replaceState(null, "", `#item=${item.id}`);
-}
-
-async function visit(id, comment) {
-	try {
-		const item = await get(`/items/${id}`);
-		if (item.retracted) throw new Error("It was taken down.");
-		if (comment) showComments(item, comment);
-		else read(item);
-	} catch (refusal) {
-		sheet("Story", notice("This cannot be shown", refusal.message));
-	}
-}
-
 onhashchange = () => {
-	const id = /^#item=([\da-f-]{36})$/i.exec(location.hash);
-	if (id) visit(id[1]);
+	const [, what, value] = /^#([\w-]+)=([\w-]+)$/.exec(location.hash) ?? [];
+	if (what === "item") enter("story", { id: value });
+	else if (what === "user") enter("profile", value);
+	// What came by letter is used once: it does not stay in the address.
+	else if (what) enter("letter", what, value, history.replaceState(null, "", location.pathname));
 };
 
-const inbox = () => showInbox(visitNews);
-const visitNews = (news) => visit(news.item_id, news.comment_id ?? news.target_id);
-press(document.body, { "#bell": inbox, "#me": account.show });
+function visitNews({ kind, item_id: id, comment_id: comment, target_id: target, actors }) {
+	if (id) enter("story", { id }, comment ?? (target === id ? undefined : target));
+	else if (kind === "follow") enter("profile", actors[0].username);
+	else inbox();
+}
+
+const inbox = () => enter("inbox", visitNews);
+press(document.body, { "#bell": inbox, "#me": () => (account.me ? enter("account") : account.need()) });
+// Wherever a person is named, the name leads to them.
+addEventListener("click", ({ target }) => {
+	const who = target.closest("[data-person]")?.dataset.person;
+	if (who) enter("profile", who);
+});
 
 account.changes.push(() => {
 	const { me } = account;
@@ -95,6 +98,7 @@ account.changes.push(() => {
 	if (!me) counters.forgetReader();
 	// A socket says who it is when it opens; a visitor cannot go on where somebody signed out.
 	if (begun) link.connect(() => me || Object.values(feeds).forEach((each) => each.forget()));
+	if (shown === "following") feed().start();
 	followInbox(visitNews);
 });
 
@@ -103,8 +107,8 @@ const withItem = (act) => () => feed().here()?.published_at && act(feed().here()
 const KEYS = {
 	ArrowDown: next, " ": next, j: next, ArrowUp: back, k: back,
 	l: withItem((item) => toggle(item, "like")), s: withItem((item) => toggle(item, "bookmark")),
-	c: withItem(on.comments), h: withItem(share), o: withItem(read), m: toggleSound, n: inbox,
-	1: () => show("news"), 2: () => show("foryou"), "?": () => sheet("Keys", clone("keys"), [], "form"),
+	c: withItem((item) => enter("comments", item)), h: withItem(share), o: withItem((item) => enter("story", item)), m: toggleSound, n: inbox,
+	1: () => show("news"), 2: () => show("foryou"), 3: () => show("following"), p: () => enter("compose"), "?": () => sheet("Keys", clone("keys"), [], "form"),
 };
 
 onkeydown = (event) => {

@@ -1,21 +1,23 @@
 // What concerns the reader.
 
-import { account, initial } from "./account.mjs";
+import { account } from "./account.mjs";
 import { toast } from "./announce.mjs";
-import { get, request } from "./api.mjs";
-import { ago, apart, clone, plural, press } from "./dom.mjs";
-import { notice, sheet } from "./sheet.mjs";
+import { apart, plural } from "./dom.mjs";
 import { link } from "./socket.mjs";
 
-const DID = { comment: "commented on your post", reply: "answered your comment", like: "liked your comment" };
-let channel;
+const DID = {
+	comment: "commented on your post", reply: "answered your comment", like: "liked what you wrote", mention: "mentioned you", follow: "follows you",
+	repost: "passed your post on", quote: "quoted your post", poll_ended: "The poll has ended", verdict: "A moderator decided",
+	security: "Your account", source_trouble: "A source has trouble", media_trouble: "A film could not be made",
+};
+let channel, cursor;
 
-function sentence({ actors, actor_count, kind }) {
-	const others = actor_count > 1 ? ` and ${plural(actor_count - 1, "other")}` : "";
-	return `${apart(actors[0]?.name ?? "Somebody")}${others} ${DID[kind]}`;
+export function sentence({ actors: [first], actor_count: all, kind }) {
+	const others = all > 1 ? ` and ${plural(all - 1, "other")}` : "";
+	return first ? `${apart(first.name)}${others} ${DID[kind]}` : DID[kind];
 }
 
-function count({ unread_count: unread }) {
+export function count({ unread_count: unread }) {
 	const bell = document.getElementById("bell");
 	const badge = bell.querySelector(".badge");
 	badge.hidden = !unread;
@@ -27,29 +29,23 @@ function count({ unread_count: unread }) {
 /** Follow the reader's inbox; `visit` opens what a notification is about. */
 export function followInbox(visit) {
 	channel?.leave();
+	cursor = undefined;
 	count({ unread_count: 0 });
-	const notification = (news) => {
+	const told = (news) => {
+		cursor = news.cursor ?? cursor;
 		count(news);
+	};
+	const notification = (news) => {
+		told(news);
+		dispatchEvent(new CustomEvent("news", { detail: news }));
 		toast(news.excerpt, { title: sentence(news), action: "Show", act: () => visit(news) });
 	};
-	// `read`: on another screen.
-	channel = account.me && link.join(`user:${account.me.id}`, { notification, read: count }, count);
+	// What was missed is in the reply: of it the newest is shown.
+	const back = (inbox) => (cursor && inbox.items[0] ? notification({ ...inbox.items[0], ...inbox }) : told(inbox));
+	// `read`: on another screen. A function: every rejoin says how far this one has come.
+	const hears = { notification, read: told, gone: told, missed: back };
+	channel = account.me && link.join(`user:${account.me.id}`, hears, back, () => (cursor ? { cursor } : {}));
 }
 
-export async function showInbox(visit) {
-	if (!(await account.need("Sign in to see who answered you."))) return;
-	const panel = clone("inbox");
-	sheet("Notifications", panel);
-	const row = (news) => {
-		const slots = { ...news, initial: initial(news.actors[0]), sentence: sentence(news), age: ago(news.updated_at), unread: !news.read && "New" };
-		return press(clone("inbox-row", slots), { button: () => visit(news) });
-	};
-	try {
-		const page = await get("/notifications");
-		panel.replaceChildren(...page.items.map(row));
-		if (!page.items.length) panel.append(notice("Nothing yet", "When somebody answers you or likes what you wrote, it is here."));
-		if (page.unread_count) count(await request("POST", "/notifications/read", { up_to: page.items[0].id }));
-	} catch (refusal) {
-		panel.replaceChildren(notice("They did not come through", refusal.message, "Try again", () => showInbox(visit)));
-	}
-}
+// The socket lives on with the new token.
+addEventListener("renewed", ({ detail }) => channel?.push("token", { access_token: detail }));

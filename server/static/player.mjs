@@ -3,6 +3,7 @@
 import { rail } from "./actions.mjs";
 import { announce } from "./announce.mjs";
 import { calm, clone, make, parts, picture, press, told } from "./dom.mjs";
+import { enter } from "./rooms.mjs";
 
 let muted = true;
 const players = new Set();
@@ -13,10 +14,10 @@ export function toggleSound() {
 	announce(muted ? "Sound off" : "Sound on");
 }
 
-export function cardView(item, on) {
+export function cardView(item) {
 	if (item.retracted) return { element: clone("card", { screen: clone("gone") }), ends: [] };
 	const ends = [];
-	const element = clone("card", { ...told(item), screen: picture(item, item.poster_url), rail: rail(item, on.comments, ends) });
+	const element = clone("card", { ...told(item), screen: picture(item, item.poster_url), rail: rail(item, ends) });
 	const [screen, line, pause, mute] = parts(element, ".screen", ".progress span", ".pause", ".sound");
 	if (item.poster_url) element.classList.add("is-drawn");
 	let video, seen;
@@ -46,7 +47,7 @@ export function cardView(item, on) {
 		screen.append(video);
 		play();
 	};
-	press(element, { ".read": () => on.read(item), ".pause": () => { wanted = !wanted; play(); }, ".sound": toggleSound });
+	press(element, { ".read": () => enter("story", item), ".pause": () => { wanted = !wanted; play(); }, ".sound": toggleSound });
 	media(item);
 	play();
 	sound();

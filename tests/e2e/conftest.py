@@ -94,13 +94,14 @@ class Stack:
         self._live.set()
         self._loaded.set()
 
-    def lumen(self, *arguments: str) -> str:
+    def lumen(self, *arguments: str, given: str = "") -> str:
         """Give a command to it, as an operator does in another terminal."""
         done = subprocess.run(
             [*_LUMEN, *arguments],
             cwd=ROOT,
             env=self.environ,
             text=True,
+            input=given,
             capture_output=True,
             timeout=60,
             check=False,

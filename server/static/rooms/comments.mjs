@@ -1,22 +1,25 @@
 // The conversation under an item.
 
-import { account, initial } from "./account.mjs";
-import { counted, toggle } from "./actions.mjs";
-import { announce } from "./announce.mjs";
-import { get, request } from "./api.mjs";
-import { counters } from "./counters.mjs";
-import { ago, apart, clone, headline, parts, press } from "./dom.mjs";
-import { notice, sheet } from "./sheet.mjs";
-import { link } from "./socket.mjs";
+import { account, initial } from "../account.mjs";
+import { counted, toggle } from "../actions.mjs";
+import { announce, toast } from "../announce.mjs";
+import { get, request } from "../api.mjs";
+import { counters } from "../counters.mjs";
+import { ago, apart, clone, headline, named, parts, plural, press } from "../dom.mjs";
+import { enter } from "../rooms.mjs";
+import { notice, sheet } from "../sheet.mjs";
+import { link } from "../socket.mjs";
+import { menu, sure } from "./menu.mjs";
 
 // Rows of what was not sent, and about what: they outlive the panel.
 const unsent = new Map();
 const MOST_UNSENT = 50;
+const SAY_AGAIN = 3000;
 
 /** Open it, at one comment if that is why. */
-export function showComments(item, focus) {
+export function open(item, focus) {
 	const panel = clone("comments");
-	const [list, more, form, answering] = parts(panel, ".thread", ".more", "form", ".answering");
+	const [list, more, form, answering, here, writing] = parts(panel, ".thread", ".more", "form", ".answering", ".here", ".writing");
 	const input = form.elements.body;
 	const path = `/items/${item.id}/comments`;
 	const rows = new Map();
@@ -48,9 +51,26 @@ export function showComments(item, focus) {
 		const slots = { initial: initial(comment.author), name, age: ago(comment.published_at), words: comment.body_text, language: comment.language };
 		const row = Object.assign(clone(comment.retracted ? "comment-gone" : "comment", slots), { id: `c-${comment.id}`, parent: comment.parent_id });
 		if (comment.retracted) return row;
-		press(row, { ".like": () => toggle(comment, "like"), ".reply": () => answer(comment.id, name) });
+		named(row.querySelector(".name"), comment.author);
+		press(row, { ".like": () => toggle(comment, "like"), ".reply": () => answer(comment.id, name), ".menu": () => manage(comment, row) });
 		ends.push(counters.on(comment, ({ likes, like }) => counted(row.querySelector(".like"), `Like the comment of ${name}`, "like", likes, like)));
 		return row;
+	}
+
+	function manage(comment, row) {
+		const mine = comment.author?.id === account.me?.id;
+		menu(`Comment of ${comment.author?.name ?? "somebody"}`, [
+			mine && ["Delete", async () => {
+				if (!(await sure("Delete this comment?", "Answers to it stay.", "Delete"))) return;
+				try {
+					await request("DELETE", `/comments/${comment.id}`);
+					gone(row);
+				} catch (refusal) {
+					toast(refusal.message);
+				}
+			}],
+			!mine && ["Report", () => enter("report", { kind: "item", id: comment.id })],
+		]);
 	}
 
 	function answer(id, name) {
@@ -109,6 +129,7 @@ export function showComments(item, focus) {
 		const body = input.value.trim();
 		if (!body || !(await account.need("Sign in and your comment is sent at once."))) return;
 		input.value = "";
+		said = 0;
 		send(body);
 		answer();
 	};
@@ -119,8 +140,23 @@ export function showComments(item, focus) {
 	};
 	press(panel, { ".more": () => fetchPage(cursor), ".cancel": () => answer() });
 
-	const retract = ({ ids }) => ids.forEach((id) => rows.get(id)?.querySelector(".said")?.replaceWith(clone("gone")));
-	const channel = link.join(`item:${item.id}`, { comment: arrived, retract }, show);
+	const gone = (row) => row?.querySelector(".said")?.replaceWith(clone("gone"));
+	const retract = ({ ids }) => ids.forEach((id) => gone(rows.get(id)));
+	const edited = (comment) => { const words = rows.get(comment.id)?.querySelector(".words"); if (words) words.textContent = comment.body_text; };
+	const presence = ({ count }) => { here.textContent = count > 1 ? `${plural(count, "person", "people")} here` : ""; };
+	const typing = ({ people, count }) => {
+		const others = people.filter(({ id }) => id !== account.me?.id);
+		const many = count - (people.length - others.length);
+		writing.textContent = !many ? "" : many === 1 && others[0] ? `${apart(others[0].name)} is writing…` : `${many} are writing…`;
+	};
+	const channel = link.join(`item:${item.id}`, { comment: arrived, comment_edited: edited, retract, presence, typing }, show);
+	// Said again every few seconds while it is so: the server forgets it by itself.
+	let said = 0;
+	input.oninput = () => {
+		if (!account.me || !input.value || Date.now() - said < SAY_AGAIN) return;
+		said = Date.now();
+		channel.push("typing", { on: true });
+	};
 	if (link.state === "offline") fetchPage();
 	ends.push(() => channel.leave());
 	sheet("Comments", panel, ends);

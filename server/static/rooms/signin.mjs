@@ -1,0 +1,34 @@
+// Signing in, or making an account: whichever the reader has.
+
+import { account, become } from "../account.mjs";
+import { keep, request } from "../api.mjs";
+import { clone, parts, press } from "../dom.mjs";
+import { enter } from "../rooms.mjs";
+import { sheet } from "../sheet.mjs";
+
+/** Resolves to whether somebody is signed in. */
+export const open = (reason) => new Promise((done) => ask("login", reason, done));
+
+function ask(way, reason, done) {
+	const form = clone(way, { reason });
+	const [problem, button, first] = parts(form, ".problem", ".primary", "input");
+	const ends = [() => done(account.me !== null)];
+	const dialog = sheet(form.dataset.title, form, ends, "form");
+	const other = () => ends.pop() && ask(way === "login" ? "register" : "login", reason, done);
+	press(form, { ".other": other, ".forgot": () => enter("letter", "forgot", first.value) });
+	form.onsubmit = async (event) => {
+		event.preventDefault();
+		problem.textContent = "";
+		button.disabled = true;
+		try {
+			const answer = await request("POST", `/auth/${way}`, Object.fromEntries(new FormData(form)), false);
+			keep(answer);
+			become(answer.user);
+			dialog.close();
+		} catch (refusal) {
+			problem.textContent = refusal.message;
+		}
+		button.disabled = false;
+	};
+	first.focus();
+}
