@@ -2,7 +2,7 @@
 
 import msgspec
 
-from jobs.notify.web_push import PushService, WebPush
+from jobs.notify.web_push import PushPort, WebPush
 from jobs.runtime import job
 from server import notifications
 from server.kernel.logs import log
@@ -25,7 +25,7 @@ async def push(services: Services, args: PushOne) -> None:
     await tell(services, args, WebPush(services.policy, services.clock))
 
 
-async def tell(services: Services, args: PushOne, service: PushService) -> None:
+async def tell(services: Services, args: PushOne, service: PushPort) -> None:
     """Tell every browser; those that are gone are forgotten.
 
     Raises:

@@ -23,7 +23,7 @@ MOST_BYTES = 3000
 Outcome: TypeAlias = Literal["sent", "gone", "refused", "later"]
 
 
-class PushService(Protocol):
+class PushPort(Protocol):
     """Hands a message over to the push service of a browser."""
 
     async def send(self, to: Subscription, message: bytes, *, topic: str) -> Outcome:

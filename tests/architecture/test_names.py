@@ -12,7 +12,7 @@ MOST_LINES = 400
 # smallest unit - a channel, an event, a job, a request, a command.
 SUPERVISORS = {
     "realtime/guard.py",
-    "server/kernel/relay.py",
+    "server/kernel/delivery.py",
     "jobs/pulse.py",
     "realtime/transports/uvicorn_stock.py",
     "jobs/workshop.py",
