@@ -19,7 +19,7 @@ from realtime import ConnectInfo, Endpoint, Limits, Socket
 from realtime.pubsub.redis import RedisPubSub
 from realtime.telemetry import Telemetry
 from server import documents, health, observability
-from server.auth import Issuer, identify_request
+from server.auth import Issuer, identify_request, outdated
 from server.bootstrap import required_urls, services_of
 from server.catalog import CHANNELS, OPERATIONS
 from server.comments import room as item_room
@@ -29,7 +29,6 @@ from server.kernel.endpoint import Edge, Operation, problem_response
 from server.kernel.problems import NotFound, Problem
 from server.kernel.services import Policy, Services
 from server.kernel.viewer import Viewer
-from server.moderation import bar
 from server.settings import Settings, listed
 from server.socket import RATES, UserSocket
 
@@ -103,7 +102,7 @@ class Node:
             await stack.enter_async_context(self.endpoint)
             await stack.enter_async_context(feed_node.running(self._services, self.endpoint))
             await stack.enter_async_context(item_room.running(self._services, self.endpoint))
-            await stack.enter_async_context(bar.running(self._services, self.endpoint))
+            await stack.enter_async_context(outdated.running(self._services, self.endpoint))
             await self._open_issuer(stack)
             measuring = asyncio.create_task(observability.measure_forever(self._services))
             stack.callback(measuring.cancel)
@@ -167,7 +166,9 @@ def create_app(settings: Settings) -> Starlette:
 
 def _who_asks(policy: Policy, request: Request) -> Viewer:
     services: Services = request.scope["lumen.services"]
-    return bar.let(services, identify_request(policy, request))
+    return identify_request(
+        policy, request, outdated=lambda claims: outdated.covers(services, claims)
+    )
 
 
 def origins_of(settings: Settings) -> list[str]:

@@ -14,7 +14,7 @@ from server.items.events import (
 from server.kernel.notice import NoticeGiven
 from server.kernel.outbox import Event
 from server.media.events import CardChanged
-from server.moderation.events import Decided, PersonHidden, PersonShownAgain
+from server.moderation.events import Decided
 from server.notifications.events import (
     NotificationDispatched,
     NotificationsGone,
@@ -24,7 +24,7 @@ from server.posts.events import LinkCarded, PostCreated, PostDeleted, PostEdited
 from server.profiles.events import ExportAsked
 from server.sources.events import FileGiven, PreviewAsked, SourceDue, SourceRetired
 from server.timelines.events import Appeared, AuthorSank
-from server.users.events import UserDeleted, UserErased, UserRestored
+from server.users.events import AuthorityChanged, UserDeleted, UserErased, UserRestored
 
 EVENTS: tuple[type[Event], ...] = (
     NoticeGiven,
@@ -33,6 +33,7 @@ EVENTS: tuple[type[Event], ...] = (
     LetterAsked,
     PasswordForgotten,
     ExportAsked,
+    AuthorityChanged,
     UserDeleted,
     UserRestored,
     UserErased,
@@ -55,8 +56,6 @@ EVENTS: tuple[type[Event], ...] = (
     ItemsRestored,
     CardChanged,
     Decided,
-    PersonHidden,
-    PersonShownAgain,
     PostCreated,
     PostEdited,
     PostDeleted,

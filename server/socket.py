@@ -2,8 +2,9 @@
 
 A socket has the authority of the access token that opened it, and no longer than that token: from
 its end on whoever holds it acts as a visitor, and within seconds it is closed with 1001, so that
-the client comes back with a fresh one. A client that sends `token` with a newer one on `user:ID`
-goes on without that. When the sign-in itself ends, its sockets end at once.
+the client comes back with a fresh one; the same when the person's role is another since. A client
+that sends `token` with a newer one on `user:ID` goes on without that. When the sign-in itself
+ends, its sockets end at once.
 """
 
 from collections.abc import Mapping
@@ -14,12 +15,12 @@ from typing_extensions import override
 
 from realtime import ConnectInfo, ConnectRefused, Limits, Rate, Rates
 from server import auth
+from server.auth import outdated
 from server.catalog import CHANNELS
 from server.kernel.channel import TypedChannel, ViewerSocket
 from server.kernel.problems import NotAllowed, Problem, SignInFirst, Unavailable
 from server.kernel.services import Services
 from server.kernel.viewer import VISITOR, Viewer
-from server.moderation.bar import let
 
 # A page that comes back joins all of its hundred channels at once, and many readers may have one
 # address: what these refuse is no reader.
@@ -89,7 +90,10 @@ class UserSocket(ViewerSocket):
     @override
     def is_over(self) -> bool:
         claims = self._claims
-        return claims is not None and claims.exp <= self.services.clock.now().timestamp()
+        if claims is None:
+            return False
+        ended = claims.exp <= self.services.clock.now().timestamp()
+        return ended or outdated.covers(self.services, claims)
 
     async def _claims_of(self, token: str) -> auth.Claims:
         claims = auth.read_access_token(self.services.policy, token, self.services.clock.now())
@@ -100,7 +104,6 @@ class UserSocket(ViewerSocket):
                 ended = await auth.has_ended(db, claims.sid)
         except (OSError, SQLAlchemyError) as error:
             raise Unavailable from error
-        barred = let(self.services, Viewer(claims.sub, claims.role)) is VISITOR
-        if ended or barred:
+        if ended or outdated.covers(self.services, claims):
             raise SignInFirst("This sign-in has ended.")
         return claims

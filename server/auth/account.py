@@ -79,8 +79,8 @@ async def check_confirmation(known: Credentials, password: str, *, recent: bool)
 
 async def change_password(
     db: Db, known: Credentials, password_hash: str, family: UUID, now: datetime
-) -> None:
-    """Give a person another password; every other sign-in of theirs ends.
+) -> list[UUID]:
+    """Give a person another password; every other sign-in of theirs ends, which is said.
 
     Raises:
         WrongCredentials: it was changed meanwhile.
@@ -92,14 +92,17 @@ async def change_password(
         raise WrongCredentials
     await users.set_password_hash(db, known.user.id, password_hash)
     await one_time.use_up(db, known.user.id, now, "reset_password")
-    await actions.end_all(db, known.user.id, now, but_for=family)
+    return await actions.end_all(db, known.user.id, now, but_for=family)
 
 
-async def leave(db: Db, known: Credentials, now: datetime) -> None:
-    """Have an account deleted: at once for everybody else, for good when the grace is over."""
+async def leave(db: Db, known: Credentials, now: datetime) -> list[UUID]:
+    """Have an account deleted: at once for everybody else, for good when the grace is over.
+
+    Says which sign-ins ended with it.
+    """
     await users.leave(db, known.user.id, now)
     await one_time.use_up(db, known.user.id, now)
-    await actions.end_all(db, known.user.id, now)
+    return await actions.end_all(db, known.user.id, now)
 
 
 async def forget_person(db: Db, user_id: UUID) -> None:

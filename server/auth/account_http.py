@@ -18,6 +18,7 @@ from server.auth.model import (
     Which,
     WrongCredentials,
 )
+from server.auth.outdated import tell_ended
 from server.kernel import outbox
 from server.kernel.endpoint import Call, Limit, Nothing, Operation
 from server.kernel.ids import new_id
@@ -42,7 +43,8 @@ async def reset_password(call: Call[Reset, Nothing]) -> None:
     services = call.services
     password_hash = await passwords.hash_password(call.body.password)
     async with services.write() as db:
-        await letters.reset(db, call.body.token, password_hash, services.clock.now())
+        ended = await letters.reset(db, call.body.token, password_hash, services.clock.now())
+    await tell_ended(services, ended)
     cookies.take_back(call)
 
 
@@ -83,7 +85,8 @@ async def change_password(call: Call[ChangePassword, Nothing]) -> None:
     password_hash = await passwords.hash_password(call.body.new_password)
     async with services.write() as db:
         now = services.clock.now()
-        await account.change_password(db, known, password_hash, _family(call), now)
+        ended = await account.change_password(db, known, password_hash, _family(call), now)
+    await tell_ended(services, ended)
 
 
 async def sign_ins(call: Call[Nothing, Nothing]) -> SignInsSeen:
@@ -97,6 +100,7 @@ async def end_sign_in(call: Call[Nothing, Nothing]) -> None:
     services = call.services
     async with services.write() as db:
         await account.end_sign_in(db, call.viewer, call.id(), services.clock.now())
+    await tell_ended(services, [call.id()])
 
 
 async def end_sign_ins(call: Call[Nothing, Which]) -> None:
@@ -105,7 +109,8 @@ async def end_sign_ins(call: Call[Nothing, Which]) -> None:
     known, _ = await _known(call)
     family = _family(call) if call.query.keep_current else None
     async with services.write() as db:
-        await actions.end_all(db, known.user.id, services.clock.now(), but_for=family)
+        ended = await actions.end_all(db, known.user.id, services.clock.now(), but_for=family)
+    await tell_ended(services, ended)
     if family is None:
         cookies.take_back(call)
 
@@ -118,7 +123,8 @@ async def leave(call: Call[Leave, Nothing]) -> None:
     services = call.services
     known = await _confirmed(call, call.body.password)
     async with services.write() as db:
-        await account.leave(db, known, services.clock.now())
+        ended = await account.leave(db, known, services.clock.now())
+    await tell_ended(services, ended)
     cookies.take_back(call)
 
 

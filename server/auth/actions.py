@@ -151,19 +151,26 @@ async def refresh(db: Db, policy: Policy, refresh_token: str, now: datetime) -> 
     return await _with_token(db, policy, user, token.family, now)
 
 
-async def sign_out(db: Db, now: datetime, *, refresh_token: str = "", family: UUID | None) -> None:
-    """End the session that a refresh token, or an access token's family, belongs to."""
+async def sign_out(
+    db: Db, now: datetime, *, refresh_token: str = "", family: UUID | None
+) -> list[UUID]:
+    """End the session of a refresh token, and of an access token's family; says which ended."""
     token = await store.find(db, tokens.digest_of(refresh_token)) if refresh_token else None
-    for ending in {family, token.family if token else family}:
-        if ending is not None:
-            await end(db, ending, now)
+    found = {family, token.family if token else None}
+    ending = sorted(each for each in found if each is not None)
+    for each in ending:
+        await end(db, each, now)
+    return ending
 
 
-async def end_all(db: Db, user_id: UUID, now: datetime, *, but_for: UUID | None = None) -> None:
-    """End every sign-in of a person, but perhaps for one; their sockets end with them."""
-    for family in await store.families(db, user_id):
-        if family != but_for:
-            await end(db, family, now)
+async def end_all(
+    db: Db, user_id: UUID, now: datetime, *, but_for: UUID | None = None
+) -> list[UUID]:
+    """End every sign-in of a person, but perhaps for one; says which, for their sockets to end."""
+    ending = [each for each in await store.families(db, user_id) if each != but_for]
+    for family in ending:
+        await end(db, family, now)
+    return ending
 
 
 async def has_ended(db: Db, family: UUID) -> bool:

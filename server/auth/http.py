@@ -3,6 +3,7 @@
 from server import users
 from server.auth import actions, cookies, letters, tokens
 from server.auth.model import Login, Me, Registration, SessionEnded, SignedIn, WrongCredentials
+from server.auth.outdated import tell_ended
 from server.kernel.endpoint import Call, Limit, Nothing, Operation
 from server.kernel.limits import admit
 from server.kernel.problems import NotAllowed, SignInFirst, TooMany, Unavailable
@@ -62,12 +63,13 @@ async def logout(call: Call[Nothing, Nothing]) -> None:
     cookies.check_origin(call)
     now = services.clock.now()
     async with services.write() as db:
-        await actions.sign_out(
+        ended = await actions.sign_out(
             db,
             now,
             refresh_token=call.request.cookies.get(tokens.REFRESH_COOKIE, ""),
             family=tokens.family_of(services.policy, call.request, now),
         )
+    await tell_ended(services, ended)
     cookies.take_back(call)
 
 

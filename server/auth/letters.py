@@ -60,8 +60,8 @@ async def verify(db: Db, token: str, now: datetime) -> None:
     await one_time.use_up(db, user.id, now, None if moved else "verify_email")
 
 
-async def reset(db: Db, token: str, password_hash: str, now: datetime) -> None:
-    """Give the owner of a token another password, and end all their sign-ins.
+async def reset(db: Db, token: str, password_hash: str, now: datetime) -> list[UUID]:
+    """Give the owner of a token another password, and end all their sign-ins; says which.
 
     Raises:
         LinkInvalid: it was used, has ended, or is not ours.
@@ -72,7 +72,7 @@ async def reset(db: Db, token: str, password_hash: str, now: datetime) -> None:
     # Whoever reads the letter has shown that the address reaches them.
     await users.confirm_email(db, found.user_id, found.email, now)
     await one_time.use_up(db, found.user_id, now)
-    await actions.end_all(db, found.user_id, now)
+    return await actions.end_all(db, found.user_id, now)
 
 
 async def letter_of(db: Db, policy: Policy, token_id: UUID, now: datetime) -> Letter | None:

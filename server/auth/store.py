@@ -50,6 +50,7 @@ sign_ins = Table(
     Column("last_used_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("ended_at", DateTime(timezone=True)),
     Index("ix_sign_ins_user", "user_id", postgresql_where=text("ended_at is null")),
+    Index("ix_sign_ins_ended", "ended_at", postgresql_where=text("ended_at is not null")),
     schema="ops",
 )
 
@@ -193,6 +194,13 @@ async def has_ended(db: Db, family: UUID) -> bool:
     """Tell whether a family was ended; one that is not known any more was not."""
     ended = select(func.bool_and(refresh_tokens.c.revoked_at.is_not(None)))
     return bool((await db.execute(ended.where(refresh_tokens.c.family == family))).scalar())
+
+
+async def ended_since(db: Db, since: datetime, most: int) -> list[UUID]:
+    """Read the sign-ins that were ended from a moment on, the last ended last."""
+    ended = select(sign_ins.c.family).where(sign_ins.c.ended_at >= since)
+    found = await db.execute(ended.order_by(sign_ins.c.ended_at.desc()).limit(most))
+    return list(found.scalars())[::-1]
 
 
 async def _hold_family(db: Db, family: UUID) -> None:

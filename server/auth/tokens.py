@@ -1,14 +1,14 @@
 """Access tokens, the CSRF value that goes with them, and who they say is asking.
 
 An access token is believed without a look at the database until it ends, a quarter of an hour
-after it was made; so it carries the role.
+after it was made; so it carries the role. What came between, `outdated` knows.
 """
 
 import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -111,7 +111,13 @@ def socket_id(family: UUID) -> str:
     return f"sessions:{family}"
 
 
-def identify_request(policy: Policy, request: Asks, now: datetime | None = None) -> Viewer:
+def identify_request(
+    policy: Policy,
+    request: Asks,
+    now: datetime | None = None,
+    *,
+    outdated: Callable[[Claims], bool] | None = None,
+) -> Viewer:
     """Say who makes a request: by its bearer token, else by its cookie, else a visitor.
 
     A cookie that is no longer good makes a visitor, so that reading goes on; a bearer token is
@@ -119,7 +125,7 @@ def identify_request(policy: Policy, request: Asks, now: datetime | None = None)
     come because their token has ended; those look at where a request comes from instead.
 
     Raises:
-        SignInFirst: the bearer token is not valid, or has expired.
+        SignInFirst: the bearer token is not valid, has expired, or is outdated.
         NotAllowed: a cookie signs a write, and the header does not prove that our page sent it.
 
     """
@@ -127,6 +133,7 @@ def identify_request(policy: Policy, request: Asks, now: datetime | None = None)
     token = bearer_of(request)
     try:
         claims = read_access_token(policy, token or request.cookies.get(ACCESS_COOKIE, ""), now)
+        _check_current(claims, outdated)
     except SignInFirst:
         if token is None or signing_in:
             return VISITOR
@@ -134,6 +141,11 @@ def identify_request(policy: Policy, request: Asks, now: datetime | None = None)
     if token is None and request.method not in _READS and not signing_in:
         _check_csrf(policy, claims.sid, request)
     return Viewer(id=claims.sub, role=claims.role)
+
+
+def _check_current(claims: Claims, outdated: Callable[[Claims], bool] | None) -> None:
+    if outdated is not None and outdated(claims):
+        raise SignInFirst("This sign-in has ended, or its role is another: renew the token.")
 
 
 def bearer_of(request: Asks) -> str | None:

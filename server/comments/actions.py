@@ -256,12 +256,8 @@ async def _check_open(db: Db, viewer: Viewer, item: items.StoredItem) -> None:
         return
     settings = (await users.settings_of(db, [item.author_id])).get(item.author_id)
     audience = settings.who_may_comment if settings else "everyone"
-    if audience == "nobody":
+    if not await graph.admits(db, item.author_id, audience, viewer.id):
         raise CommentsClosed
-    if audience == "followed":
-        followed = await graph.followed(db, Viewer(item.author_id, "user"), [viewer.id])
-        if viewer.id not in followed:
-            raise CommentsClosed
 
 
 async def _clear(db: Db, place: Thread) -> None:

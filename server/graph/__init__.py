@@ -2,6 +2,7 @@
 
 from server.graph.actions import (
     MOST_FOLLOWEES,
+    admits,
     block,
     counted,
     follow,
@@ -35,6 +36,7 @@ __all__ = [
     "Place",
     "Relation",
     "TooManyPeople",
+    "admits",
     "block",
     "counted",
     "follow",

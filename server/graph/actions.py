@@ -37,7 +37,7 @@ from server.kernel import outbox
 from server.kernel.database import Db
 from server.kernel.problems import NotAllowed, SignInFirst
 from server.kernel.viewer import Viewer
-from server.users import User
+from server.users import Audience, User
 
 MOST_FOLLOWEES = 5_000
 _MADE: Mapping[Tie, type[GraphChanged]] = {"follow": Followed, "block": BlockMade, "mute": Muted}
@@ -153,6 +153,13 @@ async def followees(db: Db, user_id: UUID) -> list[UUID]:
 async def followed(db: Db, viewer: Viewer, ids: Collection[UUID]) -> set[UUID]:
     """Read which of some people the viewer follows; a visitor nobody."""
     return await store.followed(db, viewer.id, ids) if viewer.id and ids else set()
+
+
+async def admits(db: Db, owner_id: UUID, audience: Audience, person_id: UUID) -> bool:
+    """Say whether a person is among those to whom another opens something of theirs."""
+    if audience == "followed":
+        return bool(await store.followed(db, owner_id, [person_id]))
+    return audience == "everyone"
 
 
 async def followers(

@@ -100,6 +100,9 @@ ingest_fetches = Counter("ingest_fetches_total", "Sources asked, by how it went.
 ingest_reads_ended = Counter(
     "ingest_reads_ended_total", "Documents whose reading was ended: they asked too much of us."
 )
+outdated_dropped = Counter(
+    "auth_outdated_dropped_total", "Ended sign-ins that too many others pushed out of memory."
+)
 rate_limited = Counter("rate_limited_total", "Requests refused by a limit.", ("limit",))
 
 

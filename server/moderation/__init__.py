@@ -1,6 +1,6 @@
 """Moderation: what people report, what the house decides, and that it holds everywhere."""
 
-from server.moderation.actions import end_suspensions, suspended_since
+from server.moderation.actions import end_suspensions
 from server.moderation.cases import report
 from server.moderation.model import NewReport, Reason, ReportPlaced, Target, Verdict
 
@@ -12,5 +12,4 @@ __all__ = [
     "Verdict",
     "end_suspensions",
     "report",
-    "suspended_since",
 ]

@@ -10,7 +10,7 @@ from server.kernel.database import Db
 from server.kernel.problems import Conflict, NotAllowed, NotFound
 from server.kernel.viewer import Viewer
 from server.moderation import store
-from server.moderation.events import Decided, PersonHidden, PersonShownAgain
+from server.moderation.events import Decided
 from server.moderation.model import ItemStatus, PersonStatus, check_until
 from server.moderation.store import Sanction
 from server.users import User
@@ -144,11 +144,6 @@ async def end_suspensions(db: Db, now: datetime, most: int = 100) -> int:
     return len(over)
 
 
-async def suspended_since(db: Db, since: datetime) -> list[UUID]:
-    """Read who was suspended since a moment, and still is."""
-    return await store.suspended_since(db, since)
-
-
 def check_admin(viewer: Viewer) -> None:
     """Let nobody moderate who is no admin.
 
@@ -172,7 +167,6 @@ async def _set_state(
     if status.state == "active":
         await store.lift(db, user.id)
         await items.show_of(db, user.id)
-        await outbox.emit(db, PersonShownAgain(user_id=user.id), key=user.id)
         if user.state == "suspended":
             await _tell(db, Decided("reinstate", user.id, status.reason, status.note))
         return
@@ -183,7 +177,6 @@ async def _set_state(
         await auth.end_all(db, user.id, now)
         await _tell(db, Decided("suspend", user.id, status.reason, status.note))
     await items.hide_of(db, user.id)
-    await outbox.emit(db, PersonHidden(user_id=user.id, suspended=suspended), key=user.id)
 
 
 async def _item(db: Db, item_id: UUID) -> items.StoredItem:

@@ -1,4 +1,4 @@
-"""What moderation tells: somebody's things are hidden or shown again, and why."""
+"""What moderation tells: what was decided, and why."""
 
 from typing import ClassVar, Literal
 from uuid import UUID
@@ -16,21 +16,3 @@ class Decided(Event, frozen=True):
     reason: str
     note: str
     item_id: UUID | None = None
-
-
-class PersonHidden(Event, frozen=True):
-    """Nothing of this person may be shown to others from now on."""
-
-    topic: ClassVar[str] = "person.hidden"
-
-    user_id: UUID
-    # A suspended person's sign-ins have ended, and their tokens count no longer.
-    suspended: bool
-
-
-class PersonShownAgain(Event, frozen=True):
-    """What this person wrote is shown again."""
-
-    topic: ClassVar[str] = "person.shown_again"
-
-    user_id: UUID

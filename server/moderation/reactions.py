@@ -1,4 +1,4 @@
-"""What follows from a verdict: nodes refuse who is suspended, authors are told."""
+"""What follows from a verdict: authors are told."""
 
 from typing import Literal
 from uuid import UUID
@@ -8,8 +8,7 @@ from msgspec import Struct
 from server.kernel.database import Db
 from server.kernel.outbox import Reaction
 from server.kernel.services import Services
-from server.moderation.bar import BARRED, LET_IN, TOPIC, Named
-from server.moderation.events import Decided, PersonHidden, PersonShownAgain
+from server.moderation.events import Decided
 
 
 class Moderation(Struct, frozen=True):
@@ -21,17 +20,6 @@ class Moderation(Struct, frozen=True):
     item_id: UUID | None = None
 
 
-async def bar(services: Services, _db: Db, event: PersonHidden) -> None:
-    """Have every node refuse the tokens of who was suspended."""
-    if event.suspended:
-        await services.publisher.broadcast(TOPIC, BARRED, Named(event.user_id))
-
-
-async def let_in(services: Services, _db: Db, event: PersonShownAgain) -> None:
-    """Have every node take a person's tokens again."""
-    await services.publisher.broadcast(TOPIC, LET_IN, Named(event.user_id))
-
-
 async def tell(services: Services, _db: Db, event: Decided) -> None:
     """Tell the person's open screens what was decided, and why."""
     told = Moderation(event.verdict, event.reason, event.note, event.item_id)
@@ -39,7 +27,5 @@ async def tell(services: Services, _db: Db, event: Decided) -> None:
 
 
 reactions = [
-    Reaction("moderation.bar", PersonHidden, bar),
-    Reaction("moderation.let_in", PersonShownAgain, let_in),
     Reaction("moderation.tell", Decided, tell),
 ]

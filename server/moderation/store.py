@@ -345,13 +345,5 @@ async def ended(db: Db, now: datetime, most: int) -> list[UUID]:
     return list((await db.execute(over)).scalars())
 
 
-async def suspended_since(db: Db, since: datetime) -> list[UUID]:
-    """Read who was suspended since a moment and still is."""
-    found = select(sanctions.c.user_id).where(
-        sanctions.c.state == "suspended", sanctions.c.given_at >= since
-    )
-    return list((await db.execute(found)).scalars())
-
-
 def _any(ids: Collection[UUID]) -> Any:
     return any_(literal(list(ids), ARRAY(PG_UUID)))

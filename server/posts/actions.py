@@ -253,11 +253,20 @@ async def rebuild(db: Db, ids: Collection[UUID]) -> int:
 
 
 async def named(db: Db, author_id: UUID, names: Collection[str]) -> list[UUID]:
-    """Find the people whom a text names, without its author; who is not here is only a word."""
+    """Find the people whom a text names, without its author.
+
+    Who is not here, or does not let the author mention them, is only a word.
+    """
     found = await users.by_usernames(db, names)
     in_order = {each.username.lower(): each.id for each in found if each.state == "active"}
-    ids = (in_order.get(name.lower()) for name in names)
-    return [each for each in ids if each is not None and each != author_id]
+    ids = [in_order[name.lower()] for name in names if name.lower() in in_order]
+    settings = await users.settings_of(db, ids)
+    return [
+        each
+        for each in ids
+        if each != author_id
+        and await graph.admits(db, each, settings[each].who_may_mention, author_id)
+    ]
 
 
 async def forget(db: Db, ids: Collection[UUID]) -> None:

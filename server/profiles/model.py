@@ -62,7 +62,6 @@ class SettingsEdit(Struct, frozen=True, forbid_unknown_fields=True):
     """What of one's settings shall be another; what is not given stays."""
 
     private_follower_lists: bool | UnsetType = UNSET
-    email_digest: Literal["off", "daily", "weekly"] | UnsetType = UNSET
     who_may_comment: Audience | UnsetType = UNSET
     who_may_mention: Audience | UnsetType = UNSET
     public_likes: bool | UnsetType = UNSET
@@ -72,7 +71,6 @@ class SettingsShown(Struct, frozen=True):
     """One's settings, all of them."""
 
     private_follower_lists: bool
-    email_digest: Literal["off", "daily", "weekly"]
     who_may_comment: Audience
     who_may_mention: Audience
     public_likes: bool
@@ -82,7 +80,6 @@ class SettingsShown(Struct, frozen=True):
         """Say the defaults too."""
         return cls(
             settings.private_follower_lists,
-            settings.email_digest,
             settings.who_may_comment,
             settings.who_may_mention,
             settings.public_likes,

@@ -8,13 +8,15 @@ from uuid import UUID
 from msgspec import UNSET, to_builtins
 from msgspec.structs import replace
 
+from server import audit
+from server.audit import Deed
 from server.kernel import outbox
 from server.kernel.database import Db
 from server.kernel.ids import new_id
 from server.kernel.problems import NotAllowed, NotFound, SignInFirst
 from server.kernel.viewer import Viewer
 from server.users import departures, store
-from server.users.events import UserDeleted, UserErased, UserRestored
+from server.users.events import AuthorityChanged, UserDeleted, UserErased, UserRestored
 from server.users.looks import look
 from server.users.model import (
     HOUSE_LOOKS,
@@ -177,7 +179,7 @@ async def set_password_hash(db: Db, user_id: UUID, password_hash: str) -> None:
     await store.set_password_hash(db, user_id, password_hash)
 
 
-async def set_role(db: Db, viewer: Viewer, user_id: UUID, role: GrantedRole) -> None:
+async def set_role(db: Db, viewer: Viewer, user_id: UUID, role: GrantedRole, now: datetime) -> None:
     """Give a person a role.
 
     Raises:
@@ -187,8 +189,18 @@ async def set_role(db: Db, viewer: Viewer, user_id: UUID, role: GrantedRole) -> 
     """
     if not viewer.is_admin:
         raise NotAllowed("Only an admin gives roles.")
-    if not await store.set_role(db, user_id, role):
+    before = await store.hold(db, user_id)
+    if before is None or not await store.set_role(db, user_id, role):
         raise NotFound("There is no such person.")
+    await _tell_authority(db, user_id)
+    deed = Deed(
+        action="user.role",
+        target_kind="user",
+        target_id=str(user_id),
+        before={"role": before.role},
+        after={"role": role},
+    )
+    await audit.record(db, viewer, deed, now)
 
 
 async def hold(db: Db, user_id: UUID) -> User | None:
@@ -199,18 +211,30 @@ async def hold(db: Db, user_id: UUID) -> User | None:
 async def set_state(db: Db, user_id: UUID, state: State) -> None:
     """Set the state of an account; who may decide that is checked by who calls."""
     await store.set_state(db, user_id, state)
+    await _tell_authority(db, user_id)
+
+
+async def changed_within(db: Db, within: timedelta, most: int) -> list[User]:
+    """Read whose role or state changed lately: what older access tokens do not know."""
+    return await store.changed_within(db, within, most)
+
+
+async def _tell_authority(db: Db, user_id: UUID) -> None:
+    await outbox.emit(db, AuthorityChanged(user_id), key=user_id)
 
 
 async def leave(db: Db, user_id: UUID, now: datetime) -> None:
     """Let a person go: nobody sees them any more, and after a while they are erased."""
     if await departures.leave(db, user_id, now):
         await outbox.emit(db, UserDeleted(user_id), key=user_id)
+        await _tell_authority(db, user_id)
 
 
 async def restore(db: Db, user_id: UUID) -> None:
     """Take a person back who was about to go."""
     if await departures.restore(db, user_id):
         await outbox.emit(db, UserRestored(user_id), key=user_id)
+        await _tell_authority(db, user_id)
 
 
 async def leaving(db: Db, now: datetime, most: int) -> list[UUID]:

@@ -24,7 +24,12 @@ async def leave(db: Db, user_id: UUID, now: datetime) -> bool:
     left = (
         users.update()
         .where(users.c.id == user_id, users.c.state != "deleted")
-        .values(state="deleted", state_before=users.c.state, deleted_at=now)
+        .values(
+            state="deleted",
+            state_before=users.c.state,
+            deleted_at=now,
+            authority_changed_at=func.now(),
+        )
         .returning(users.c.id)
     )
     return (await db.execute(left)).first() is not None
@@ -36,7 +41,10 @@ async def restore(db: Db, user_id: UUID) -> bool:
         users.update()
         .where(users.c.id == user_id, users.c.state == "deleted", users.c.erased_at.is_(None))
         .values(
-            state=func.coalesce(users.c.state_before, "active"), state_before=None, deleted_at=None
+            state=func.coalesce(users.c.state_before, "active"),
+            state_before=None,
+            deleted_at=None,
+            authority_changed_at=func.now(),
         )
         .returning(users.c.id)
     )

@@ -6,6 +6,14 @@ from uuid import UUID
 from server.kernel.outbox import Event
 
 
+class AuthorityChanged(Event, frozen=True):
+    """A person's role or state is another: what their access tokens say of them is outdated."""
+
+    topic: ClassVar[str] = "user.authority_changed"
+
+    user_id: UUID
+
+
 class UserDeleted(Event, frozen=True):
     """A person asked to be deleted: from now on nobody sees them, until they come back."""
 

@@ -15,7 +15,6 @@ from server.users.looks import look
 
 GrantedRole: TypeAlias = Literal["user", "creator", "admin"]
 State: TypeAlias = Literal["active", "shadowbanned", "suspended", "deleted"]
-Digest: TypeAlias = Literal["off", "daily", "weekly"]
 # `followed`: those whom the person follows.
 Audience: TypeAlias = Literal["everyone", "followed", "nobody"]
 
@@ -87,7 +86,6 @@ class AccountSettings(Struct, frozen=True, omit_defaults=True):
 
     # Only the person themselves sees whom they follow, and who follows them.
     private_follower_lists: bool = False
-    email_digest: Digest = "weekly"
     who_may_comment: Audience = "everyone"
     who_may_mention: Audience = "everyone"
     # Others see what the person likes.

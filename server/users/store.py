@@ -1,7 +1,7 @@
 """The table of people, and its SQL."""
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -69,6 +69,8 @@ users = Table(
     Column("deleted_at", DateTime(timezone=True)),
     Column("state_before", Text),
     Column("erased_at", DateTime(timezone=True)),
+    # Role or state is another since then: access tokens that were made before do not know.
+    Column("authority_changed_at", DateTime(timezone=True)),
     CheckConstraint("role in ('user', 'creator', 'admin')", name="role"),
     CheckConstraint("state in ('active', 'shadowbanned', 'suspended', 'deleted')", name="state"),
     Index("uq_users_username", text("lower(username)"), unique=True),
@@ -86,6 +88,11 @@ users = Table(
     ),
     Index("ix_users_look", text(LOOK_OF_USERNAME)),
     Index("ix_users_leaving", "deleted_at", postgresql_where=text("erased_at is null")),
+    Index(
+        "ix_users_authority_changed",
+        "authority_changed_at",
+        postgresql_where=text("authority_changed_at is not null"),
+    ),
     schema="content",
 )
 
@@ -189,13 +196,22 @@ async def set_password_hash(db: Db, user_id: UUID, password_hash: str) -> None:
 
 async def set_role(db: Db, user_id: UUID, role: GrantedRole) -> bool:
     """Give a person a role; False when there is no such person."""
-    changed = users.update().where(users.c.id == user_id).values(role=role).returning(users.c.id)
-    return (await db.execute(changed)).first() is not None
+    changed = users.update().where(users.c.id == user_id).returning(users.c.id)
+    given = changed.values(role=role, authority_changed_at=func.now())
+    return (await db.execute(given)).first() is not None
 
 
 async def set_state(db: Db, user_id: UUID, state: State) -> None:
     """Set the state of an account."""
-    await db.execute(users.update().where(users.c.id == user_id).values(state=state))
+    changed = users.update().where(users.c.id == user_id)
+    await db.execute(changed.values(state=state, authority_changed_at=func.now()))
+
+
+async def changed_within(db: Db, within: timedelta, most: int) -> list[User]:
+    """Read whose role or state changed lately, the last changed last."""
+    changed = select(*_KNOWN).where(users.c.authority_changed_at >= func.now() - within)
+    rows = await db.execute(changed.order_by(users.c.authority_changed_at.desc()).limit(most))
+    return [User(*row) for row in rows][::-1]
 
 
 async def account(db: Db, username: str) -> Account | None:

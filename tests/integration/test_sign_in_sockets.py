@@ -12,6 +12,7 @@ from realtime import ConnectInfo, ConnectRefused, Endpoint, LocalPubSub, Socket
 from realtime.testing import Client, connect
 from server import auth, users
 from server.catalog import REACTIONS
+from server.comments import room as item_room
 from server.kernel.clock import FixedClock
 from server.kernel.ids import new_id
 from server.kernel.outbox import by_topic
@@ -105,7 +106,7 @@ async def test_a_socket_has_no_authority_once_its_token_has_ended(
         return UserSocket(info, turned)
 
     endpoint = Endpoint(make_socket, pubsub=LocalPubSub())
-    async with endpoint:
+    async with endpoint, item_room.running(turned, endpoint):
         async with services.write() as db:
             ada = await a_user(db, "ada")
         token = auth.access_token(turned.policy, ada, new_id(), clock.now())
@@ -132,7 +133,7 @@ async def test_a_socket_goes_on_with_a_newer_token_of_the_same_sign_in(
     turned = msgspec.structs.replace(services, clock=clock)
     endpoint = Endpoint(lambda info: UserSocket(info, turned), pubsub=LocalPubSub())
     quarter = timedelta(seconds=turned.policy.access_token_seconds)
-    async with endpoint:
+    async with endpoint, item_room.running(turned, endpoint):
         async with services.write() as db:
             ada, bob = await a_user(db, "ada"), await a_user(db, "bob")
         family = new_id()
