@@ -6,6 +6,7 @@ from uuid import UUID
 import click
 
 if TYPE_CHECKING:
+    from server.kernel.database import Db
     from server.kernel.parked import GroupLag, Parked
     from server.kernel.services import Services
 
@@ -93,11 +94,25 @@ async def _retry(services: "Services", *, ids: tuple[UUID, ...] | None) -> int:
     from server.kernel import parked as parking
 
     async with services.write() as db:
-        return await parking.revive(db, ids)
+        count = await parking.revive(db, ids)
+        await _note(services, db, "events.revive", ids)
+    return count
 
 
 async def _drop(services: "Services", *, ids: tuple[UUID, ...]) -> int:
     from server.kernel import parked as parking
 
     async with services.write() as db:
-        return await parking.drop(db, ids)
+        count = await parking.drop(db, ids)
+        await _note(services, db, "events.drop", ids)
+    return count
+
+
+async def _note(services: "Services", db: "Db", action: str, ids: tuple[UUID, ...] | None) -> None:
+    from server import audit
+    from server.audit import Deed
+    from server.cli.acting import OPERATOR
+
+    which = {"ids": "all" if ids is None else [str(each) for each in ids]}
+    deed = Deed(action=action, target_kind="outbox", target_id="parked", after=which)
+    await audit.record(db, OPERATOR, deed, services.clock.now())

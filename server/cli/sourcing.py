@@ -38,7 +38,7 @@ async def add_address(services: Services, new: NewSource) -> Source:
     asked = await _after_first_refresh(services, added)
     if asked.last_error is not None and asked.last_success_at is None:
         async with services.write() as db:
-            await sources.discard(db, OPERATOR, [asked.id])
+            await sources.discard(db, OPERATOR, [asked.id], services.clock.now())
         raise Unreadable(f"{asked.url} was not added. {asked.last_error}")
     return asked
 
@@ -54,7 +54,8 @@ async def add_file(services: Services, address: str, content: bytes, title: str 
     """Add a feed that lies in a file; a worker takes its items in."""
     new = NewSource(url=address, title=title)
     async with services.write() as db:
-        return await sources.add_file(db, OPERATOR, address, new, content)
+        now = services.clock.now()
+        return await sources.add_file(db, OPERATOR, address, new, content, now)
 
 
 def feeds_of(content: bytes) -> list[NewSource] | None:

@@ -68,20 +68,29 @@ async def _give_role(services: "Services", *, name: str, role: "GrantedRole") ->
     async with services.write() as db:
         found = await users.by_username(db, name)
         if found is not None:
-            await users.set_role(db, OPERATOR, found.id, role)
+            await users.set_role(db, OPERATOR, found.id, role, services.clock.now())
     return found is not None
 
 
 async def _create(services: "Services", *, new: "tuple[str, GrantedRole, str, str]") -> "User":
-    from server import users
+    from server import audit, users
+    from server.audit import Deed
     from server.auth import hash_password
     from server.cli.acting import OPERATOR
 
     name, role, email, password = new
     hashed = await hash_password(password)
     async with services.write() as db:
-        return await users.create(
+        made = await users.create(
             db,
             OPERATOR,
             users.NewUser(username=name, email=email, password_hash=hashed, role=role),
         )
+        deed = Deed(
+            action="user.add",
+            target_kind="user",
+            target_id=str(made.id),
+            after={"username": made.username, "role": made.role},
+        )
+        await audit.record(db, OPERATOR, deed, services.clock.now())
+    return made

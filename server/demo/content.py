@@ -51,7 +51,7 @@ async def remove(services: Services) -> str:
         if not ids:
             break
     async with services.write() as db:
-        await sources.discard(db, _HOUSE, await sources.demo_ids(db))
+        await sources.discard(db, _HOUSE, await sources.demo_ids(db), services.clock.now())
         people = await users.of_domain(db, DOMAIN)
         await notifications.forget(db, (), people)
         await users.forget(db, people)

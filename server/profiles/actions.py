@@ -170,7 +170,7 @@ def _found(user: User) -> PersonFound:
     )
 
 
-async def set_role(db: Db, viewer: Viewer, username: str, role: GrantedRole) -> User:
+async def set_role(db: Db, viewer: Viewer, username: str, role: GrantedRole, now: datetime) -> User:
     """Give a person a role, as an admin.
 
     Raises:
@@ -181,7 +181,7 @@ async def set_role(db: Db, viewer: Viewer, username: str, role: GrantedRole) -> 
     found = await users.by_username(db, username)
     if found is None or found.state == "deleted":
         raise NoSuchProfile
-    await users.set_role(db, viewer, found.id, role)
+    await users.set_role(db, viewer, found.id, role, now)
     return found
 
 

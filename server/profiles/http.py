@@ -95,13 +95,15 @@ async def find_people(call: Call[Nothing, FindPeople]) -> PeopleFound:
 async def set_role(call: Call[NewRole, Nothing]) -> None:
     """Give somebody a role."""
     async with call.services.write() as db:
-        await actions.set_role(db, call.viewer, call.path["username"], call.body.role)
+        name, now = call.path["username"], call.services.clock.now()
+        await actions.set_role(db, call.viewer, name, call.body.role, now)
 
 
 async def take_role(call: Call[Nothing, Nothing]) -> None:
     """Take somebody's role: from now on they are a user like others."""
     async with call.services.write() as db:
-        await actions.set_role(db, call.viewer, call.path["username"], "user")
+        name, now = call.path["username"], call.services.clock.now()
+        await actions.set_role(db, call.viewer, name, "user", now)
 
 
 operations = [

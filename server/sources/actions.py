@@ -6,6 +6,8 @@ from uuid import UUID
 
 import msgspec
 
+from server import audit
+from server.audit import Deed
 from server.kernel import outbox
 from server.kernel.database import Db
 from server.kernel.ids import new_id
@@ -52,6 +54,7 @@ async def add(db: Db, viewer: Viewer, new: NewSource, now: datetime) -> Source:
     if source is None:
         raise SourceExists(f"{new.url} is a source already.")
     await outbox.emit(db, SourceDue(source.id), key=source.id)
+    await _note(db, viewer, "source.add", source, now)
     return source
 
 
@@ -72,6 +75,11 @@ async def add_all(
         if source is not None:
             await outbox.emit(db, SourceDue(source.id), key=source.id)
             added.append(source)
+    # In one entry: a list may hold hundreds.
+    if added:
+        after = {str(each.id): each.url for each in added}
+        deed = Deed(action="source.import", target_kind="source", target_id="", after=after)
+        await audit.record(db, viewer, deed, now)
     return added, len(news) - len(added)
 
 
@@ -99,7 +107,9 @@ async def add_unasked(
     return source
 
 
-async def add_file(db: Db, viewer: Viewer, url: str, new: NewSource, content: bytes) -> Source:
+async def add_file(
+    db: Db, viewer: Viewer, url: str, new: NewSource, content: bytes, now: datetime
+) -> Source:
     """Take in, or find again, a source that came as a file; it waits here until it is read.
 
     Raises:
@@ -109,6 +119,7 @@ async def add_file(db: Db, viewer: Viewer, url: str, new: NewSource, content: by
     source = await add_unasked(db, viewer, url, new)
     await files.give(db, source.id, content)
     await outbox.emit(db, FileGiven(source.id), key=source.id)
+    await _note(db, viewer, "source.give_file", source, now)
     return source
 
 
@@ -154,7 +165,7 @@ async def every(db: Db, viewer: Viewer) -> list[Source]:
     return [each for each in found if each.url.startswith(("http://", "https://"))]
 
 
-async def discard(db: Db, viewer: Viewer, ids: Collection[UUID]) -> int:
+async def discard(db: Db, viewer: Viewer, ids: Collection[UUID], now: datetime) -> int:
     """Remove sources whose items are gone, or that never had any.
 
     Raises:
@@ -162,7 +173,13 @@ async def discard(db: Db, viewer: Viewer, ids: Collection[UUID]) -> int:
 
     """
     _only_admins(viewer)
-    return await store.delete(db, ids)
+    known = await store.by_ids(db, ids) if ids else {}
+    gone = await store.delete(db, ids)
+    if known:
+        before = {str(each.id): each.url for each in known.values()}
+        deed = Deed(action="source.remove", target_kind="source", target_id="", before=before)
+        await audit.record(db, viewer, deed, now)
+    return gone
 
 
 async def by_ids(db: Db, ids: Collection[UUID]) -> dict[UUID, Source]:
@@ -284,6 +301,13 @@ async def _insert(db: Db, url: str, new: NewSource, now: datetime) -> Source | N
         "kind": new.kind,
     }
     return await store.insert(db, new_id(), values)
+
+
+async def _note(db: Db, viewer: Viewer, action: str, source: Source, now: datetime) -> None:
+    deed = Deed(
+        action=action, target_kind="source", target_id=str(source.id), after={"url": source.url}
+    )
+    await audit.record(db, viewer, deed, now)
 
 
 def _only_admins(viewer: Viewer) -> None:

@@ -142,12 +142,13 @@ async def add_sources(call: Call[AddSources, Nothing]) -> SourceAdded | ListAdde
         language=body.language,
         kind=body.kind,
     )
+    now = call.services.clock.now()
     async with call.services.write() as db:
         if body.content is not None:
             content = body.content.encode()
-            source = await actions.add_file(db, call.viewer, address, new, content)
+            source = await actions.add_file(db, call.viewer, address, new, content, now)
         else:
-            source = await actions.add(db, call.viewer, new, call.services.clock.now())
+            source = await actions.add(db, call.viewer, new, now)
     return SourceAdded.of(source)
 
 

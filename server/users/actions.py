@@ -8,6 +8,8 @@ from uuid import UUID
 from msgspec import UNSET, to_builtins
 from msgspec.structs import replace
 
+from server import audit
+from server.audit import Deed
 from server.kernel import outbox
 from server.kernel.database import Db
 from server.kernel.ids import new_id
@@ -177,7 +179,7 @@ async def set_password_hash(db: Db, user_id: UUID, password_hash: str) -> None:
     await store.set_password_hash(db, user_id, password_hash)
 
 
-async def set_role(db: Db, viewer: Viewer, user_id: UUID, role: GrantedRole) -> None:
+async def set_role(db: Db, viewer: Viewer, user_id: UUID, role: GrantedRole, now: datetime) -> None:
     """Give a person a role.
 
     Raises:
@@ -187,9 +189,18 @@ async def set_role(db: Db, viewer: Viewer, user_id: UUID, role: GrantedRole) -> 
     """
     if not viewer.is_admin:
         raise NotAllowed("Only an admin gives roles.")
-    if not await store.set_role(db, user_id, role):
+    before = await store.hold(db, user_id)
+    if before is None or not await store.set_role(db, user_id, role):
         raise NotFound("There is no such person.")
     await _tell_authority(db, user_id)
+    deed = Deed(
+        action="user.role",
+        target_kind="user",
+        target_id=str(user_id),
+        before={"role": before.role},
+        after={"role": role},
+    )
+    await audit.record(db, viewer, deed, now)
 
 
 async def hold(db: Db, user_id: UUID) -> User | None:

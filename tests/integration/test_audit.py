@@ -3,16 +3,20 @@
 from datetime import UTC, datetime
 
 import anyio
+import httpx2
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from starlette.applications import Starlette
 
-from server import audit
-from server.audit import AuditQuery, Deed
+from server import audit, auth, sources
+from server.audit import AuditEntry, AuditQuery, Deed
 from server.kernel.ids import new_id
 from server.kernel.problems import CursorInvalid, NotAllowed
 from server.kernel.services import Services
 from server.kernel.viewer import VISITOR, Viewer
+from server.sources import NewSource, SourceExists
+from tests.people import a_user
 
 pytestmark = pytest.mark.anyio
 
@@ -136,3 +140,60 @@ async def test_only_an_admin_reads_it_and_by_its_own_cursor(services: Services) 
         for cursor in ("x", "-1", "1" * 40, "²"):
             with pytest.raises(CursorInvalid):
                 await audit.page(db, ADMIN, AuditQuery(cursor=cursor))
+
+
+async def book(services: Services) -> list[AuditEntry]:
+    """All that was written, the first entry first."""
+    async with services.database.read() as db:
+        return (await audit.page(db, ADMIN, AuditQuery(limit=200))).items[::-1]
+
+
+@pytest.mark.row("M-20")
+async def test_who_gave_and_took_a_role_is_in_the_book(
+    app: Starlette, client: httpx2.AsyncClient
+) -> None:
+    services: Services = app.state.node.services
+    async with services.write() as db:
+        ada, mona = await a_user(db, "ada"), await a_user(db, "mona", "admin")
+    token = auth.access_token(services.policy, mona, new_id(), services.clock.now())
+    head = {"authorization": f"Bearer {token}"}
+    for answer in (
+        await client.put("/users/ada/role", json={"role": "creator"}, headers=head),
+        await client.delete("/users/ada/role", headers=head),
+    ):
+        assert answer.status_code == 204
+    assert (await client.delete("/users/nobody/role", headers=head)).status_code == 404
+
+    given, taken = await book(services)
+    for entry in (given, taken):
+        assert (entry.action, entry.target_id) == ("user.role", str(ada.id))
+        assert entry.actor_id == mona.id
+        assert entry.request_id
+    assert (given.before, given.after) == ({"role": "user"}, {"role": "creator"})
+    assert (taken.before, taken.after) == ({"role": "creator"}, {"role": "user"})
+
+
+@pytest.mark.row("M-20")
+async def test_what_was_done_with_sources_is_in_the_book(services: Services) -> None:
+    first, second = (NewSource(url=f"https://{name}.example/feed") for name in ("one", "two"))
+    async with services.write() as db:
+        source = await sources.add(db, ADMIN, first, NOW)
+    with pytest.raises(SourceExists):
+        async with services.write() as db:
+            await sources.add(db, ADMIN, first, NOW)
+    async with services.write() as db:
+        listed, _ = await sources.add_all(db, ADMIN, [first, second], NOW)
+        assert (await sources.add_all(db, ADMIN, [first, second], NOW))[0] == []
+        filed = await sources.add_file(db, ADMIN, "urn:file", NewSource(url="urn:file"), b"", NOW)
+        await sources.discard(db, ADMIN, [listed[0].id, new_id()], NOW)
+        await sources.discard(db, ADMIN, [new_id()], NOW)
+
+    entries = await book(services)
+    assert [(each.action, each.before, each.after) for each in entries] == [
+        ("source.add", {}, {"url": first.url}),
+        ("source.import", {}, {str(listed[0].id): second.url}),
+        ("source.give_file", {}, {"url": "urn:file"}),
+        ("source.remove", {str(listed[0].id): second.url}, {}),
+    ]
+    assert [entries[0].target_id, entries[2].target_id] == [str(source.id), str(filed.id)]
+    assert {each.actor_id for each in entries} == {ADMIN.id}

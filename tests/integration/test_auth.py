@@ -413,12 +413,12 @@ async def test_a_role_is_given_by_admins_only(services: Services) -> None:
         with pytest.raises(Malformed):
             await users.create(db, VISITOR, new)
         with pytest.raises(NotAllowed):
-            await users.set_role(db, ada, ada.id, "admin")
+            await users.set_role(db, ada, ada.id, "admin", services.clock.now())
         with pytest.raises(NotAllowed):
             await users.create(db, VISITOR, msgspec.structs.replace(new, role="admin"))
         made = await users.create(db, root, msgspec.structs.replace(new, role="admin"))
         assert (made.username, made.role) == ("root", "admin")
-        await users.set_role(db, root, ada.id, "creator")
+        await users.set_role(db, root, ada.id, "creator", services.clock.now())
         assert (await users.by_username(db, "ADA")) is not None
         with pytest.raises(NotFound):
-            await users.set_role(db, root, new_id(), "creator")
+            await users.set_role(db, root, new_id(), "creator", services.clock.now())

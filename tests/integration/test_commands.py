@@ -78,6 +78,11 @@ def test_the_first_admin_can_be_made_and_somebody_made_admin(lumen: Lumen):
     assert lumen(*words, given="a long password\n").output == "Added bob (user).\n"
     raised = lumen("user", "add", "bob", "--role", "admin")
     assert raised.output == "bob was there already and is admin now.\n"
+    # By nobody by name: whoever has the keys of the database.
+    written = (
+        "SELECT string_agg(action, ' ' ORDER BY seq) FROM ops.audit_log WHERE actor_id IS NULL"
+    )
+    assert value(url, written) == "user.add user.add user.role"
 
 
 def test_what_cannot_be_a_user_is_refused_with_a_sentence(lumen: Lumen):

@@ -272,7 +272,7 @@ async def test_a_json_feed_is_a_source_like_any_other(services: Services, pages:
 async def test_a_feed_from_a_file_is_taken_in_and_never_asked_for(services: Services) -> None:
     new = NewSource(url="file:///home/a/feed.xml", title="A file")
     async with services.write() as db:
-        source = await sources.add_file(db, HOUSE, new.url, new, FEED)
+        source = await sources.add_file(db, HOUSE, new.url, new, FEED, services.clock.now())
     await take_in(services, TakeIn(source.id))
     await refresh(services, RefreshSource(source.id))
 
@@ -288,7 +288,7 @@ async def test_a_feed_from_a_file_is_called_what_it_calls_itself_unless_told(
     for title in (None, "Mine"):
         new = NewSource(url=f"file:///home/{title}/feed.xml", title=title)
         async with services.write() as db:
-            source = await sources.add_file(db, HOUSE, new.url, new, FEED)
+            source = await sources.add_file(db, HOUSE, new.url, new, FEED, services.clock.now())
         await take_in(services, TakeIn(source.id))
         async with services.database.read() as db:
             called.append((await sources.by_ids(db, [source.id]))[source.id].title)
@@ -343,7 +343,7 @@ async def test_a_file_outlives_a_lost_queue_and_goes_when_it_was_read(
 ) -> None:
     new = NewSource(url="file:///home/a/feed.xml")
     async with services.write() as db:
-        source = await sources.add_file(db, HOUSE, new.url, new, FEED)
+        source = await sources.add_file(db, HOUSE, new.url, new, FEED, services.clock.now())
     later, now = timedelta(minutes=1), services.clock.now()
     async with services.database.read() as db:
         assert await sources.untaken(db, now) == []
@@ -360,7 +360,7 @@ async def test_a_file_that_cannot_be_read_is_not_tried_for_ever(services: Servic
     new = NewSource(url="file:///home/a/feed.xml")
     for content, attempts in ((b"no feed", 0), (FEED, sources.MOST_ATTEMPTS)):
         async with services.write() as db:
-            source = await sources.add_file(db, HOUSE, new.url, new, content)
+            source = await sources.add_file(db, HOUSE, new.url, new, content, services.clock.now())
             for _ in range(attempts):
                 await sources.begin_file(db, source.id)
         await take_in(services, TakeIn(source.id))

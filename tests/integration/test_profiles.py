@@ -189,7 +189,7 @@ async def test_an_admin_looks_people_up_page_by_page(
     ada = await _signed_up(client, ADA)
     assert (await client.get("/admin/users")).status_code == 403
     async with services.write() as db:
-        await users.set_role(db, Viewer(role="admin"), ada.id, "admin")  # type: ignore[arg-type]
+        await users.set_role(db, Viewer(role="admin"), ada.id, "admin", services.clock.now())  # type: ignore[arg-type]
     renewed = await client.post(
         "/auth/login", json={"login": ADA["username"], "password": ADA["password"]}
     )
@@ -213,7 +213,7 @@ async def test_an_admin_gives_and_takes_roles(app: Starlette, client: httpx2.Asy
     assert (await client.put("/users/ada_l/role", json={"role": "admin"})).status_code == 403
     async with services.write() as db:
         await a_user(db, "bert")
-        await users.set_role(db, Viewer(role="admin"), ada.id, "admin")  # type: ignore[arg-type]
+        await users.set_role(db, Viewer(role="admin"), ada.id, "admin", services.clock.now())  # type: ignore[arg-type]
     renewed = await client.post(
         "/auth/login", json={"login": ADA["username"], "password": ADA["password"]}
     )
