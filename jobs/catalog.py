@@ -19,6 +19,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "jobs.notify.digest_job",
         "jobs.notify.push_job",
     ),
+    "media": ("jobs.pictures.job",),
     "cards": ("jobs.cards.render_job",),
 }
 

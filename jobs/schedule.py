@@ -29,6 +29,7 @@ from server import (
     posts,
     profiles,
     sources,
+    uploads,
     users,
 )
 from server.kernel import idempotency, partitions
@@ -40,6 +41,8 @@ Work: TypeAlias = Callable[[Services], Awaitable[None]]
 
 MOST_OF_A_SWEEP = 500
 MOST_BATCHES = 200
+# The storage is asked for each of them, in one transaction.
+MOST_OF_A_PURGE = 50
 # Items of one recount, twice: the newest, and some of any age.
 SAMPLE = 200
 AFTER_FAILURE_SECONDS = 10.0
@@ -221,6 +224,31 @@ async def erase_people(services: Services) -> None:
         async with services.write() as db:
             await users.erase(db, user_id, now)
             await auth.forget_person(db, user_id)
+            await uploads.forget_person(db, user_id, now)
+
+
+async def look_at_uploads(services: Services) -> None:
+    """Queue the looking at uploads that are there, also where nobody said that they are."""
+    now = services.clock.now()
+    async with services.database.read() as db:
+        waiting = await uploads.waiting(db, now, MOST_OF_A_SWEEP)
+    for each in waiting:
+        if each.state == "signed" and await services.storage.exists(each.key):
+            async with services.write() as db:
+                await uploads.arrived(db, each.id, now)
+    there = [each.id for each in waiting if each.state == "arrived" and each.kind == "picture"]
+    await services.queue.enqueue_many(
+        uploads.PICTURE, [(uploads.picture_id(each), uploads.CheckUpload(each)) for each in there]
+    )
+
+
+async def purge_uploads(services: Services) -> None:
+    """Remove what was uploaded and nothing shows, and what is not to be kept as it came."""
+    now, storage = services.clock.now(), services.storage
+    async with services.database.begin() as db:
+        await uploads.drop_originals(db, storage, MOST_OF_A_PURGE)
+    async with services.database.begin() as db:
+        await uploads.purge_ended(db, storage, now, MOST_OF_A_PURGE)
 
 
 async def card_links(services: Services) -> None:
@@ -250,6 +278,8 @@ SWEEPS: Sequence[Every] = (
     Every("end_suspensions", 30, end_suspensions),
     Every("forget", 3600, forget),
     Every("card_links", 60, card_links),
+    Every("look_at_uploads", 20, look_at_uploads),
+    Every("purge_uploads", 60, purge_uploads),
     Every("recount", 3600, recount),
 )
 

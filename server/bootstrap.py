@@ -21,7 +21,7 @@ from server.kernel.services import OidcClient, Policy, Publishes, Services
 from server.kernel.storage import Storage
 from server.kernel.storage_disk import DiskStorage
 from server.kernel.storage_s3 import S3Storage
-from server.settings import Settings, SettingsError, listed, rates_of
+from server.settings import Settings, SettingsError, listed, quotas_of, rates_of
 
 # What runs behind the web server waits for streams, each reader on a connection of its own.
 REDIS_POOL_BEHIND = 50
@@ -51,6 +51,7 @@ def policy_of(settings: Settings) -> Policy:
         timeline_pull_from=settings.timeline_pull_from,
         timeline_push_below=settings.timeline_push_below,
         timeline_days=settings.timeline_days,
+        upload_quotas=quotas_of(settings.upload_quotas),
         post_characters=settings.post_characters,
         post_edit_seconds=settings.post_edit_seconds,
         feed_window=settings.feed_window,

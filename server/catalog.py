@@ -47,7 +47,9 @@ from server.sources import reactions as source_reactions
 from server.sources import websub
 from server.timelines import http as timelines
 from server.timelines import reactions as timeline_reactions
+from server.uploads import exports as upload_exports
 from server.uploads import http as uploads
+from server.uploads import reactions as upload_reactions
 from server.users import exports as user_exports
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -89,6 +91,7 @@ REACTIONS: tuple[Reaction, ...] = (
     *profile_reactions.reactions,
     *source_reactions.reactions,
     *item_reactions.reactions,
+    *upload_reactions.reactions,
     *media_reactions.reactions,
     *display_reactions.reactions,
     *moderation_reactions.reactions,
@@ -106,5 +109,6 @@ EXPORTERS: tuple[Exporter, ...] = (
     *auth_exports.exporters,
     *graph_exports.exporters,
     *item_exports.exporters,
+    *upload_exports.exporters,
     *engagement_exports.exporters,
 )

@@ -24,6 +24,7 @@ from server.posts.events import LinkCarded, PostCreated, PostDeleted, PostEdited
 from server.profiles.events import ExportAsked
 from server.sources.events import FileGiven, PreviewAsked, SourceDue, SourceRetired
 from server.timelines.events import Appeared, AuthorSank
+from server.uploads.events import UploadArrived, UploadChecked
 from server.users.events import AuthorityChanged, UserDeleted, UserErased, UserRestored
 
 EVENTS: tuple[type[Event], ...] = (
@@ -54,6 +55,8 @@ EVENTS: tuple[type[Event], ...] = (
     ItemsEdited,
     ItemsRetracted,
     ItemsRestored,
+    UploadArrived,
+    UploadChecked,
     CardChanged,
     Decided,
     PostCreated,

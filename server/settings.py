@@ -118,6 +118,9 @@ class Settings(Struct, frozen=True, kw_only=True):
         Count, _says("With so few followers again, they are written into timelines again.")
     ] = 8000
     timeline_days: Annotated[Count, _says("For so long after a read a timeline is kept.")] = 14
+    upload_quotas: Annotated[
+        str, _says("Megabytes of uploads that people may keep, by what they are.")
+    ] = "user=1000,creator=10000,admin=10000"
     post_characters: Annotated[
         PostLength, _says("Most characters of a post, as readers count them.")
     ] = 500
@@ -182,6 +185,7 @@ def _checked(settings: Settings) -> Settings:
     if settings.secret_key is not None and len(settings.secret_key) < _LEAST_SECRET:
         raise SettingsError(f"SECRET_KEY is too short: give it {_LEAST_SECRET} characters or more.")
     rates_of(settings.rates)
+    quotas_of(settings.upload_quotas)
     _check_storage(settings)
     _check_mail(settings)
     if settings.google_client_id and not settings.google_client_secret:
@@ -231,6 +235,27 @@ def rates_of(text: str) -> dict[str, tuple[int, float]]:
 
 
 _RATE = tuple[Count, Seconds]
+
+
+def quotas_of(text: str) -> dict[str, int]:
+    """Read how much room people have, by their roles.
+
+    Raises:
+        SettingsError: one of them is none.
+
+    """
+    try:
+        pairs = [part.partition("=") for part in listed(text)]
+        given = {role.strip(): most for role, _, most in pairs}
+        quotas: dict[str, int] = msgspec.convert(given, dict[_Plan, Count], strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(
+            f"UPLOAD_QUOTAS={text!r} cannot be used: it takes a list such as user=1000,admin=9000."
+        ) from error
+    return quotas
+
+
+_Plan = Literal["user", "creator", "admin"]
 
 
 def _check_storage(settings: Settings) -> None:

@@ -21,6 +21,7 @@ from server.posts import store as _posts
 from server.profiles import store as _profiles
 from server.sources import store as _sources
 from server.timelines import store as _timelines
+from server.uploads import store as _uploads
 from server.users import departures as _departures
 from server.users import store as _users
 
@@ -34,6 +35,7 @@ STORES = (
     _timelines,
     _sources,
     _items,
+    _uploads,
     _media,
     _engagement,
     _posts,

@@ -21,7 +21,7 @@ def background_parts(
         PythonPart("pulse", ["jobs", "pulse"], environ, console=console),
         PythonPart(
             "worker",
-            ["jobs", "work", "--queues", "ingest", "embed", "mail"],
+            ["jobs", "work", "--queues", "ingest", "embed", "mail", "media"],
             environ,
             console=console,
         ),

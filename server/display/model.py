@@ -10,7 +10,16 @@ from server.engagement import Counts, ItemCounts
 from server.items import Chapter
 from server.posts import LinkCard, Poll
 
-__all__ = ["AuthorRef", "Counts", "Item", "ItemCounts", "Kind", "PictureRef", "SourceRef"]
+__all__ = [
+    "AuthorRef",
+    "Counts",
+    "Item",
+    "ItemCounts",
+    "Kind",
+    "PictureRef",
+    "SizeRef",
+    "SourceRef",
+]
 
 Kind: TypeAlias = Literal[
     "ARTICLE", "TWEET", "COMMENT", "VIDEO", "AUDIO", "PHOTO", "PROJECT", "BLOG"
@@ -33,11 +42,26 @@ class AuthorRef(Struct, frozen=True, omit_defaults=True):
     username: str | None = None
 
 
+class SizeRef(Struct, frozen=True):
+    """One size of a picture, as WebP."""
+
+    url: str
+    width: int
+    height: int
+
+
 class PictureRef(Struct, frozen=True, omit_defaults=True):
-    """A picture of a post, and what it shows in words."""
+    """A picture of a post, and what it shows in words; the smallest of its sizes first."""
 
     url: str
     alt: str | None = None
+    width: int | None = None
+    height: int | None = None
+    sizes: list[SizeRef] = []
+    # A ThumbHash (base64), to paint until the picture is there.
+    placeholder: str | None = None
+    # Of a picture that moves: it as MP4.
+    film_url: str | None = None
 
 
 class Item(Struct, frozen=True, omit_defaults=True):

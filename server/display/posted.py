@@ -6,13 +6,14 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from server import posts, users
-from server.display.model import AuthorRef, Item, PictureRef
+from server import posts, uploads, users
+from server.display.model import AuthorRef, Item, PictureRef, SizeRef
 from server.items import StoredItem
 from server.kernel.database import Db
 from server.kernel.storage import Storage
 from server.kernel.viewer import Viewer
-from server.posts import Poll, Post
+from server.posts import Picture, Poll, Post
+from server.uploads import Pictured
 from server.users import User
 
 
@@ -22,6 +23,7 @@ class Posted(Struct, frozen=True):
     posts: Mapping[UUID, Post] = {}
     polls: Mapping[UUID, Poll] = {}
     named: Mapping[UUID, User] = {}
+    pictured: Mapping[str, Pictured] = {}
 
     @property
     def quoted(self) -> set[UUID]:
@@ -40,6 +42,9 @@ async def read(db: Db, viewer: Viewer, found: Iterable[StoredItem]) -> Posted:
         posts=known,
         polls=await posts.polls(db, viewer, known),
         named=await users.by_ids(db, people),
+        pictured=await uploads.pictures(
+            db, {each.key for post in known.values() for each in post.media}
+        ),
     )
 
 
@@ -56,7 +61,12 @@ def extras(
         "quote_of": post.quote_of,
         "quoted": quoted.get(post.quote_of) if post.quote_of else None,
         "poll": posted.polls.get(item_id),
-        "pictures": [PictureRef(storage.url(each.key), each.alt) for each in post.media],
+        "pictures": [
+            _picture(each, posted.pictured[each.key], storage)
+            for each in post.media
+            # What is still being looked at has nothing yet that may be shown.
+            if each.key in posted.pictured
+        ],
         "mentions": [
             AuthorRef(name=each.display_name, id=each.id, username=each.username)
             for each in people
@@ -64,3 +74,15 @@ def extras(
         ],
         "link": link.shown(storage) if link else None,
     }
+
+
+def _picture(picture: Picture, made: Pictured, storage: Storage) -> PictureRef:
+    return PictureRef(
+        url=storage.url(made.plain.key),
+        alt=picture.alt,
+        width=made.width,
+        height=made.height,
+        sizes=[SizeRef(storage.url(each.key), each.width, each.height) for each in made.sizes],
+        placeholder=made.placeholder,
+        film_url=storage.url(made.film.key) if made.film else None,
+    )

@@ -39,12 +39,15 @@ async def item(call: Call[Nothing, Nothing]) -> Item:
 
 async def post(services: Services, viewer: Viewer, draft: PostDraft) -> Item:
     """Post something and show it to its author."""
-    # Before the transaction: the storage may be far away.
-    await uploads.accepted(services.storage, viewer, [each.key for each in draft.media])
+    # Before the transaction that writes: the storage may be far away.
+    async with services.database.read() as db:
+        keys = [each.key for each in draft.media]
+        given = await uploads.accepted(db, services.storage, viewer, keys)
     pictures = [Picture(each.key, each.alt or None) for each in draft.media]
     async with services.write() as db:
         now = services.clock.now()
         made = await posts.create(db, viewer, draft, pictures, rules_of(services), now)
+        await uploads.attach(db, viewer, given, now)
         return await _shown(db, viewer, made, services)
 
 

@@ -51,6 +51,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     timeline_pull_from: int = 10_000
     timeline_push_below: int = 8_000
     timeline_days: int = 14
+    # How many megabytes of uploads a person may keep here, by role.
+    upload_quotas: Mapping[str, int] = {}
     post_characters: int = 500
     post_edit_seconds: float = 900.0
     feed_window: int = 3

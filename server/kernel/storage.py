@@ -11,9 +11,18 @@ MIMES = {
     ".jpg": "image/jpeg",
     ".png": "image/png",
     ".webp": "image/webp",
+    ".gif": "image/gif",
+    ".avif": "image/avif",
+    ".heic": "image/heic",
+    ".heif": "image/heif",
     ".mp4": "video/mp4",
     ".mov": "video/quicktime",
     ".webm": "video/webm",
+    ".mp3": "audio/mpeg",
+    ".m4a": "audio/mp4",
+    ".ogg": "audio/ogg",
+    ".wav": "audio/wav",
+    ".flac": "audio/flac",
     ".vtt": "text/vtt",
     ".json": "application/json",
 }
@@ -40,6 +49,10 @@ class Storage(Protocol):
         """Read an object; `KeyError` when there is none."""
         ...
 
+    async def beginning(self, key: str, count: int) -> bytes:
+        """Read the first bytes of an object; `KeyError` when there is none."""
+        ...
+
     async def exists(self, key: str) -> bool:
         """Say whether there is such an object."""
         ...
@@ -52,8 +65,14 @@ class Storage(Protocol):
         """Give a link that reads the object, the same all day so that caches work."""
         ...
 
-    def upload_url(self, key: str, *, mime: str, size: int, lifetime: timedelta) -> str:
-        """Give a link that takes exactly this many bytes of this type by PUT."""
+    def upload_url(
+        self, key: str, *, mime: str, size: int, lifetime: timedelta, sha256: bytes | None = None
+    ) -> str:
+        """Give a link that takes exactly this many bytes of this type by PUT, or just these."""
+        ...
+
+    def upload_headers(self, mime: str, sha256: bytes | None) -> dict[str, str]:
+        """Give the headers that such a PUT must have besides its length."""
         ...
 
 

@@ -24,16 +24,25 @@ PREFIX = "/media/"
 _PARTS = ".parts"
 
 
-class Grant(Struct, frozen=True, kw_only=True, rename={"expires": "e", "size": "n", "mime": "t"}):
+_SHORT = {"expires": "e", "size": "n", "mime": "t", "sha256": "h"}
+
+
+class Grant(Struct, frozen=True, kw_only=True, rename=_SHORT):
     """What a link allows until when: to read a key, or to write so many bytes of a type to it."""
 
     expires: int
     size: int | None = None
     mime: str | None = None
+    # In hexadecimal, of the bytes to be written.
+    sha256: str | None = None
 
 
 class WrongSize(ValueError):
     """Other than the signed number of bytes arrived."""
+
+
+class WrongBytes(ValueError):
+    """Other bytes arrived than those whose checksum was signed."""
 
 
 class DiskStorage:
@@ -64,13 +73,17 @@ class DiskStorage:
 
         await asyncio.to_thread(self._write, checked(key, mime), fill)
 
-    async def receive(self, key: str, chunks: AsyncIterator[bytes], *, size: int) -> None:
-        """Store what arrives in pieces, if it is exactly so many bytes.
+    async def receive(
+        self, key: str, chunks: AsyncIterator[bytes], *, size: int, sha256: str | None = None
+    ) -> None:
+        """Store what arrives in pieces, if it is exactly so many bytes, and these.
 
         Raises:
             WrongSize: it is more or fewer; nothing is stored.
+            WrongBytes: their checksum is another; nothing is stored.
 
         """
+        digest = hashlib.sha256()
         part = await asyncio.to_thread(self._open_part)
         try:
             arrived = 0
@@ -78,9 +91,12 @@ class DiskStorage:
                 arrived += len(chunk)
                 if arrived > size:
                     break
+                digest.update(chunk)
                 await asyncio.to_thread(part.write, chunk)
             if arrived != size:
                 raise WrongSize(f"{size} bytes were announced, another number came.")
+            if sha256 is not None and digest.hexdigest() != sha256:
+                raise WrongBytes("The bytes have another checksum than was announced.")
             await asyncio.to_thread(self._keep, part, checked(key))
         finally:
             await asyncio.to_thread(_discard, part)
@@ -89,6 +105,18 @@ class DiskStorage:
         """Read an object; `KeyError` when there is none."""
         try:
             return await asyncio.to_thread(self.path(key).read_bytes)
+        except FileNotFoundError:
+            raise KeyError(key) from None
+
+    async def beginning(self, key: str, count: int) -> bytes:
+        """Read the first bytes of an object; `KeyError` when there is none."""
+
+        def read() -> bytes:
+            with self.path(key).open("rb") as file:
+                return file.read(count)
+
+        try:
+            return await asyncio.to_thread(read)
         except FileNotFoundError:
             raise KeyError(key) from None
 
@@ -105,11 +133,21 @@ class DiskStorage:
         ends = day_of(self._clock.now()) + timedelta(days=LINK_DAYS)
         return self._link("GET", checked(key), Grant(expires=int(ends.timestamp())))
 
-    def upload_url(self, key: str, *, mime: str, size: int, lifetime: timedelta) -> str:
-        """Give a link that takes exactly this many bytes of this type by PUT."""
+    def upload_url(
+        self, key: str, *, mime: str, size: int, lifetime: timedelta, sha256: bytes | None = None
+    ) -> str:
+        """Give a link that takes exactly this many bytes of this type by PUT, or just these."""
         ends = self._clock.now() + lifetime
-        grant = Grant(expires=int(ends.timestamp()), size=size, mime=mime)
+        known = None if sha256 is None else sha256.hex()
+        grant = Grant(expires=int(ends.timestamp()), size=size, mime=mime, sha256=known)
         return self._link("PUT", checked(key, mime), grant)
+
+    def upload_headers(self, mime: str, sha256: bytes | None) -> dict[str, str]:
+        """Give the headers that such a PUT must have besides its length."""
+        if sha256 is None:
+            return {"content-type": mime}
+        # RFC 9530: what the link was signed for, and what the sender says, are the same.
+        return {"content-type": mime, "content-digest": content_digest(sha256)}
 
     def path(self, key: str) -> Path:
         """Give the file of a key, there or not."""
@@ -122,13 +160,13 @@ class DiskStorage:
         return datetime.fromtimestamp(grant.expires, UTC) > self._clock.now()
 
     def _link(self, method: str, key: str, grant: Grant) -> str:
-        asked = {"e": grant.expires, "n": grant.size, "t": grant.mime}
+        asked = {"e": grant.expires, "n": grant.size, "t": grant.mime, "h": grant.sha256}
         query = {name: value for name, value in asked.items() if value is not None}
         query["s"] = self._signature(method, key, grant).decode()
         return f"{self._public_url}{PREFIX}{quote(key)}?{urlencode(query)}"
 
     def _signature(self, method: str, key: str, grant: Grant) -> bytes:
-        signed = f"{method}\n{key}\n{grant.expires}\n{grant.size}\n{grant.mime}"
+        signed = f"{method}\n{key}\n{grant.expires}\n{grant.size}\n{grant.mime}\n{grant.sha256}"
         digest = hmac.digest(self._secret, signed.encode(), hashlib.sha256)
         return base64.urlsafe_b64encode(digest[:SIGNATURE_BYTES]).rstrip(b"=")
 
@@ -156,6 +194,11 @@ class DiskStorage:
         path.parent.mkdir(parents=True, exist_ok=True)
         Path(part.name).replace(path)
         _sync_folder(path.parent)
+
+
+def content_digest(sha256: bytes) -> str:
+    """Write a checksum as the header Content-Digest has it (RFC 9530)."""
+    return f"sha-256=:{base64.b64encode(sha256).decode()}:"
 
 
 def _discard(part: BinaryIO) -> None:

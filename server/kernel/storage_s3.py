@@ -1,6 +1,7 @@
 """Objects in an S3-compatible bucket, by boto3 in a few threads of its own."""
 
 import asyncio
+import base64
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -90,10 +91,15 @@ class S3Storage:
 
     async def get(self, key: str) -> bytes:
         """Read an object; `KeyError` when there is none."""
-        checked(key)
+        return await self._get(checked(key))
 
+    async def beginning(self, key: str, count: int) -> bytes:
+        """Read the first bytes of an object; `KeyError` when there is none."""
+        return await self._get(checked(key), Range=f"bytes=0-{count - 1}")
+
+    async def _get(self, key: str, **how: str) -> bytes:
         def receive() -> bytes:
-            answer = self._client.get_object(Bucket=self._bucket, Key=key)
+            answer = self._client.get_object(Bucket=self._bucket, Key=key, **how)
             with answer["Body"] as body:
                 content: bytes = body.read()
             return content
@@ -135,16 +141,27 @@ class S3Storage:
             lifetime=timedelta(days=LINK_DAYS),
         )
 
-    def upload_url(self, key: str, *, mime: str, size: int, lifetime: timedelta) -> str:
-        """Give a link that takes exactly this many bytes of this type by PUT."""
+    def upload_url(
+        self, key: str, *, mime: str, size: int, lifetime: timedelta, sha256: bytes | None = None
+    ) -> str:
+        """Give a link that takes exactly this many bytes of this type by PUT, or just these."""
         return signed_link(
             self._address(),
             "PUT",
             checked(key, mime),
             signed_at=self._clock.now(),
             lifetime=lifetime,
-            headers={"content-length": str(size), "content-type": mime_of(key)},
+            headers={"content-length": str(size), **self.upload_headers(mime_of(key), sha256)},
         )
+
+    def upload_headers(self, mime: str, sha256: bytes | None) -> dict[str, str]:
+        """Give the headers that such a PUT must have besides its length."""
+        if sha256 is None:
+            return {"content-type": mime}
+        return {
+            "content-type": mime,
+            "x-amz-checksum-sha256": base64.b64encode(sha256).decode(),
+        }
 
     def close(self) -> None:
         """End the threads and their connections."""

@@ -4,10 +4,17 @@ from typing import Any, TypeAlias
 
 from starlette.responses import FileResponse, Response
 
+from server import uploads
 from server.kernel.endpoint import Call, Limit, Nothing, Operation
 from server.kernel.problems import Malformed, NotAllowed, NotFound
 from server.kernel.storage import BadKey, mime_of
-from server.kernel.storage_disk import DiskStorage, Grant, WrongSize
+from server.kernel.storage_disk import (
+    DiskStorage,
+    Grant,
+    WrongBytes,
+    WrongSize,
+    content_digest,
+)
 
 # A key is the name of its content: what a link once showed, it always shows.
 _HEADERS = {
@@ -42,14 +49,26 @@ async def download(call: Download) -> Response:
 
 
 async def upload(call: Download) -> Response:
-    """Take a file of the type and size that the link was signed for."""
+    """Take a file of the type and size, and with the checksum, that the link was signed for."""
     disk, key = _granted(call, "PUT")
-    if call.request.headers.get("content-type") != call.query.mime or call.query.size is None:
-        raise Malformed(f"This link takes {call.query.mime}.")
+    granted, headers = call.query, call.request.headers
+    if headers.get("content-type") != granted.mime or granted.size is None:
+        raise Malformed(f"This link takes {granted.mime}.")
+    said = headers.get("content-digest")
+    if said and granted.sha256 and said != content_digest(bytes.fromhex(granted.sha256)):
+        raise Malformed("This link takes bytes of another Content-Digest.")
     try:
-        await disk.receive(key, call.request.stream(), size=call.query.size)
+        chunks = call.request.stream()
+        await disk.receive(key, chunks, size=granted.size, sha256=granted.sha256)
     except WrongSize as error:
-        raise Malformed(f"This link takes exactly {call.query.size} bytes.") from error
+        raise Malformed(f"This link takes exactly {granted.size} bytes.") from error
+    except WrongBytes as error:
+        raise Malformed(str(error)) from error
+    upload_id = uploads.id_of(key)
+    if upload_id is not None:
+        services = call.services
+        async with services.write() as db:
+            await uploads.arrived(db, upload_id, services.clock.now())
     return Response(status_code=204)
 
 

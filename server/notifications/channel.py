@@ -24,6 +24,7 @@ from server.notifications.model import (
     read_change,
 )
 from server.notifications.projection import Projection
+from server.uploads import MediaPush
 
 
 class UserChannel(TypedChannel):
@@ -127,4 +128,5 @@ class UserChannel(TypedChannel):
         "gone": GonePush,
         "read": ReadPush,
         "missed": Missed,
+        "media": MediaPush,
     }

@@ -9,15 +9,15 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from server import graph, posts, users
+from server import graph, posts, uploads, users
 from server.kernel import outbox
 from server.kernel.database import Db
 from server.kernel.exporting import Exporter
 from server.kernel.ids import new_id
-from server.kernel.problems import CursorInvalid, Malformed, NotFound, SignInFirst
+from server.kernel.problems import CursorInvalid, NotFound, SignInFirst
 from server.kernel.services import Policy
 from server.kernel.signing import ForgedError, Signer
-from server.kernel.storage import BadKey, Storage, mime_of
+from server.kernel.storage import Storage
 from server.kernel.viewer import Viewer
 from server.profiles import store
 from server.profiles.events import ExportAsked
@@ -84,30 +84,22 @@ def _shown(account: Account, storage: Storage, relations: Relations | None) -> P
     )
 
 
-async def check_avatar(viewer: Viewer, key: str, storage: Storage) -> str:
-    """Give the key back if it is a picture that the viewer uploaded.
-
-    Raises:
-        Malformed: it is another's, no picture, or not there.
-
-    """
-    try:
-        picture = mime_of(key).startswith("image/")
-        own = key.startswith((f"uploads/{viewer.id}/", f"avatars/{viewer.id}/"))
-        if picture and own and await storage.exists(key):
-            return key
-    except BadKey as error:
-        raise Malformed("An avatar is a picture that you uploaded.") from error
-    raise Malformed("An avatar is a picture that you uploaded.")
+async def avatar_of(db: Db, viewer: Viewer, key: str, now: datetime) -> str:
+    """Give what is shown of a picture that the viewer uploaded. Refused as `uploads.picture_of`."""
+    made = await uploads.picture_of(db, viewer, key, now)
+    return made.plain.key
 
 
-async def edit(db: Db, viewer: Viewer, change: ProfileEdit) -> User:
+async def edit(db: Db, viewer: Viewer, change: ProfileEdit, now: datetime) -> User:
     """Change one's profile. Refused as `users.hold_active` and `users.set_profile` do."""
     user = await users.hold_active(db, viewer)
+    avatar = change.avatar
+    if isinstance(avatar, str):
+        avatar = await avatar_of(db, viewer, avatar, now)
     await users.set_profile(
         db,
         user.id,
-        ProfileChange(change.display_name, change.bio, change.links, change.avatar),
+        ProfileChange(change.display_name, change.bio, change.links, avatar),
     )
     return user
 

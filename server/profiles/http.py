@@ -37,10 +37,8 @@ async def profile(call: Call[Nothing, Nothing]) -> Profile:
 async def edit_profile(call: Call[ProfileEdit, Nothing]) -> Profile:
     """Change one's own profile; what is not given stays."""
     services = call.services
-    if isinstance(call.body.avatar, str):
-        await actions.check_avatar(call.viewer, call.body.avatar, services.storage)
     async with services.write() as db:
-        user = await actions.edit(db, call.viewer, call.body)
+        user = await actions.edit(db, call.viewer, call.body, services.clock.now())
         return await actions.profile(db, call.viewer, user.username, services.storage)
 
 

@@ -1,6 +1,75 @@
-"""Pictures that people upload: a signed link to the storage, and whose they are."""
+"""What people upload: a signed link to the storage, what is made of it, and how long it stays."""
 
-from server.uploads.actions import accepted, sign
-from server.uploads.model import NotYours, Signed, SignUpload
+from server.uploads.actions import (
+    accepted,
+    arrived,
+    attach,
+    drop_originals,
+    forget_person,
+    picture_of,
+    pictures,
+    purge_ended,
+    waiting,
+)
+from server.uploads.model import (
+    PROFILE,
+    MediaPush,
+    NotYours,
+    Pictured,
+    QuotaExceeded,
+    Signed,
+    SignUpload,
+    Size,
+    StillWorking,
+    Upload,
+    id_of,
+    looks_like,
+)
+from server.uploads.tasks import PICTURE, CheckUpload, picture_id
+from server.uploads.working import (
+    Attempt,
+    alive,
+    begin,
+    check,
+    keep,
+    let_go,
+    made,
+    refuse,
+    say,
+)
 
-__all__ = ["NotYours", "SignUpload", "Signed", "accepted", "sign"]
+__all__ = [
+    "PICTURE",
+    "PROFILE",
+    "Attempt",
+    "CheckUpload",
+    "MediaPush",
+    "NotYours",
+    "Pictured",
+    "QuotaExceeded",
+    "SignUpload",
+    "Signed",
+    "Size",
+    "StillWorking",
+    "Upload",
+    "accepted",
+    "alive",
+    "arrived",
+    "attach",
+    "begin",
+    "check",
+    "drop_originals",
+    "forget_person",
+    "id_of",
+    "keep",
+    "let_go",
+    "looks_like",
+    "made",
+    "picture_id",
+    "picture_of",
+    "pictures",
+    "purge_ended",
+    "refuse",
+    "say",
+    "waiting",
+]

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 from starlette.applications import Starlette
 
+from jobs.pictures.job import look_at_picture
 from server import catalog, engagement, posts
 from server.kernel.ids import new_id
 from server.kernel.outbox import by_topic
@@ -16,12 +17,14 @@ from server.kernel.relay import Relay
 from server.kernel.services import Services
 from server.kernel.viewer import Viewer
 from server.posts import PostDraft, Rules
+from server.uploads import CheckUpload
 from tests.integration.conftest import client_of
 from tests.integration.test_people_http import _as
 from tests.people import a_user, an_item
+from tests.pictures import picture
 
 pytestmark = pytest.mark.anyio
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
+PNG = picture("PNG", size=(700, 350))
 
 
 class Person(httpx2.AsyncClient):
@@ -244,18 +247,26 @@ async def test_a_poll_shows_its_votes_to_who_voted_and_to_all_at_its_end(
 
 @pytest.mark.row("M-14")
 @pytest.mark.row("T-17")
-async def test_a_picture_is_uploaded_by_a_signed_link_and_posted(ada: Person, bob: Person) -> None:
+async def test_a_picture_is_uploaded_by_a_signed_link_and_posted(
+    ada: Person, bob: Person, services: Services
+) -> None:
     signed = (await ada.post("/uploads/sign", json={"size": len(PNG), "mime": "image/png"})).json()
     draft = {"body": "Look", "media": [{"key": signed["key"], "alt": "A square"}]}
     assert (await ada.post("/posts", json=draft)).json()["reason"] == "not_yours"
     put = await ada.put(signed["upload_url"], content=PNG, headers={"content-type": "image/png"})
     assert put.status_code == 204
     assert (await bob.post("/posts", json=draft)).json()["reason"] == "not_yours"
-    posted = await ada.post("/posts", json=draft)
-    assert posted.json()["type"] == "PHOTO"
-    (picture,) = posted.json()["pictures"]
-    assert picture["alt"] == "A square"
-    assert (await bob.get(picture["url"])).content == PNG
+    posted = (await ada.post("/posts", json=draft)).json()
+    assert posted["type"] == "PHOTO"
+    # Nothing is shown of what nobody has looked at.
+    assert "pictures" not in posted
+    await look_at_picture(services, CheckUpload(UUID(signed["id"])))
+    (shown,) = (await bob.get(f"/items/{posted['id']}")).json()["pictures"]
+    assert (shown["alt"], shown["width"], shown["height"]) == ("A square", 700, 350)
+    assert [each["width"] for each in shown["sizes"]] == [320, 640, 700]
+    for url in (shown["url"], *(each["url"] for each in shown["sizes"])):
+        assert (await bob.get(url)).status_code == 200
+    assert not await services.storage.exists(signed["key"])
     # Bytes of another kind than they were said to be.
     signed = (await ada.post("/uploads/sign", json={"size": 4, "mime": "image/jpeg"})).json()
     await ada.put(signed["upload_url"], content=b"abcd", headers={"content-type": "image/jpeg"})

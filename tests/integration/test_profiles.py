@@ -10,13 +10,16 @@ from sqlalchemy import text
 from starlette.applications import Starlette
 
 from jobs.accounts import export
+from jobs.pictures.job import look_at_picture
 from server import profiles, users
 from server.catalog import EXPORTERS
 from server.kernel.ids import new_id
 from server.kernel.services import Services
 from server.kernel.viewer import Viewer
+from server.uploads import CheckUpload
 from tests.integration.conftest import client_of
 from tests.people import a_user
+from tests.pictures import picture, uploaded
 
 pytestmark = pytest.mark.anyio
 
@@ -89,16 +92,20 @@ async def test_what_a_profile_takes(
 async def test_an_avatar_is_a_picture_that_its_owner_uploaded(
     app: Starlette, client: httpx2.AsyncClient
 ) -> None:
-    ada = await _signed_up(client, ADA)
-    storage = app.state.node.services.storage
-    mine, film = f"uploads/{ada.id}/face.jpg", f"uploads/{ada.id}/face.mp4"
-    await storage.put(mine, b"a picture", mime="image/jpeg")
-    await storage.put(film, b"a film", mime="video/mp4")
-    await storage.put(f"uploads/{new_id()}/face.jpg", b"a picture", mime="image/jpeg")
-    edited = await client.patch("/users/me", json={"avatar": mine})
-    assert mine in edited.json()["avatar_url"]
-    for key in (film, f"uploads/{ada.id}/none.jpg"):
-        assert (await client.patch("/users/me", json={"avatar": key})).status_code == 422
+    await _signed_up(client, ADA)
+    face = picture("JPEG", size=(400, 400))
+    signed = await uploaded(client, face, "image/jpeg")
+    early = await client.patch("/users/me", json={"avatar": signed["key"]})
+    assert (early.status_code, early.json()["reason"]) == (409, "still_working")
+    await look_at_picture(app.state.node.services, CheckUpload(UUID(signed["id"])))
+    edited = (await client.patch("/users/me", json={"avatar": signed["key"]})).json()
+    shown = await client.get(edited["avatar_url"])
+    assert shown.headers["content-type"] == "image/jpeg"
+    assert shown.content != face
+    async with client_of(app) as other:
+        await _signed_up(other, BOB)
+        stolen = await other.patch("/users/me", json={"avatar": signed["key"]})
+        assert stolen.json()["reason"] == "not_yours"
 
 
 @pytest.mark.parametrize(

@@ -260,10 +260,10 @@ async def test_events_and_cards_outlive_what_redis_forgot(services: Services, pa
     later = replace(services, clock=FixedClock(services.clock.now() + timedelta(minutes=5)))
     await services.redis.flushall()
     await schedule.draw_cards(later)
-    assert await waiting() == {"ingest": 0, "embed": 1, "mail": 0, "cards": 0}
+    assert await waiting() == {"ingest": 0, "embed": 1, "mail": 0, "media": 0, "cards": 0}
 
     async with services.database.begin() as db:
         await db.execute(text("update content.media set state = 'poster'"))
     await services.redis.flushall()
     await schedule.draw_cards(later)
-    assert await waiting() == {"ingest": 0, "embed": 0, "mail": 0, "cards": 2}
+    assert await waiting() == {"ingest": 0, "embed": 0, "mail": 0, "media": 0, "cards": 2}
