@@ -6,7 +6,7 @@ import uuid
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.conftest import PASSWORD, Stack, Window, Windows, keep_picture
+from tests.e2e.conftest import PASSWORD, SETTLE, Stack, Window, Windows, keep_picture
 from tests.e2e.test_states import AXE
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -243,6 +243,7 @@ def test_the_rooms_of_people_are_for_everybody(windows: Windows) -> None:
         page.get_by_role("button", name=f"Account of {name}").click()
         page.get_by_role("button", name=room, exact=True).click()
         expect(page.locator("dialog .bone-rows")).to_have_count(0)
+        page.evaluate(SETTLE)
         found[room] = page.evaluate(SERIOUS)
         page.keyboard.press("Escape")
         expect(page.locator("dialog")).to_have_count(0)

@@ -204,7 +204,9 @@ def test_axe_finds_nothing_serious(windows: Windows, scheme: str, key: str) -> N
 
 
 def test_the_script_stays_within_its_budget(windows: Windows) -> None:
-    sizes = {path.name: path.stat().st_size for path in STATIC.glob("*.mjs")}
+    # The moderators' page is another one.
+    ours = [path for path in STATIC.glob("*.mjs") if path.name != "admin.mjs"]
+    sizes = {path.name: path.stat().st_size for path in ours}
 
     assert sum(sizes.values()) < BUDGET_BYTES, sizes
     # What lies in rooms/ is fetched by who goes there: reading the feeds needs none of it.

@@ -27,6 +27,7 @@ export async function open({ quoted, edited, done = posted } = {}) {
 	const count = () => {
 		const rest = MOST - length(words.value);
 		left.textContent = rest;
+		left.ariaLabel = `${rest} characters left`;
 		left.classList.toggle("problem", rest < 0);
 		send.disabled = rest < 0 || !(words.value.trim() || pictures.length);
 		if (!edited) draft = words.value;

@@ -1,8 +1,8 @@
 // Signing in, or making an account: whichever the reader has.
 
 import { account, become } from "../account.mjs";
-import { keep, request } from "../api.mjs";
-import { clone, parts, press } from "../dom.mjs";
+import { get, keep, request } from "../api.mjs";
+import { clone, make, parts, press } from "../dom.mjs";
 import { enter } from "../rooms.mjs";
 import { sheet } from "../sheet.mjs";
 
@@ -16,6 +16,7 @@ function ask(way, reason, done) {
 	const dialog = sheet(form.dataset.title, form, ends, "form");
 	const other = () => ends.pop() && ask(way === "login" ? "register" : "login", reason, done);
 	press(form, { ".other": other, ".forgot": () => enter("letter", "forgot", first.value) });
+	get("/auth/ways").then(({ google }) => google && button.after(make("a", { className: "secondary", href: "/auth/google", textContent: "Continue with Google" })), () => {});
 	form.onsubmit = async (event) => {
 		event.preventDefault();
 		problem.textContent = "";
