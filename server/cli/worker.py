@@ -104,6 +104,8 @@ async def _list(database_url: str, redis_url: str) -> None:
     await database.close()
     for event in events:
         when = f"{event.at:%Y-%m-%d %H:%M} UTC"
-        click.echo(f"Event {event.topic} ({event.id}) was parked by {event.group} {when}: {event.error}")
+        click.echo(
+            f"Event {event.topic} ({event.id}) was parked by {event.group} {when}: {event.error}"
+        )
     if not letters and not events:
         click.echo("Nothing has failed for good.")

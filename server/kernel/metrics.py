@@ -94,7 +94,22 @@ ingest_stage_seconds = Histogram(
     "ingest_stage_duration_seconds",
     "From one stage of an item to the next; `whole` is from its publication to a screen.",
     ("stage",),
-    buckets=(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0),
+    buckets=(
+        0.05,
+        0.1,
+        0.25,
+        0.5,
+        1.0,
+        2.5,
+        5.0,
+        15.0,
+        60.0,
+        300.0,
+        900.0,
+        3600.0,
+        14400.0,
+        86400.0,
+    ),
 )
 ingest_fetches = Counter("ingest_fetches_total", "Sources asked, by how it went.", ("outcome",))
 ingest_reads_ended = Counter(
