@@ -1,0 +1,1 @@
+"""Films and sounds that people bring: looked at, planned, encoded, in a process of their own."""
