@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import TypeAlias
 from uuid import UUID
 
+import uvloop
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs import schedule
@@ -39,7 +40,8 @@ _log = log("pulse")
 
 def run(opens: Opens, *, listen_url: str, redis_url: str) -> None:
     """Be the pulse until SIGTERM or SIGINT."""
-    asyncio.run(_until_told(opens, listen_url, redis_url))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_until_told(opens, listen_url, redis_url))
 
 
 async def beat(services: Services, *, listen_url: str, redis_url: str) -> None:

@@ -2,12 +2,12 @@
 
 NOTIFY inside the writing transactions would serialise their commits; so one connection of each
 process rings for all of them, once in `REST_SECONDS` however many commit. A ring may be lost with
-the process: whoever listens also polls.
+the process: whoever listens also polls. Who listens in the ringing process itself hears at once.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
 
@@ -28,12 +28,24 @@ class Bell:
         self._task: asyncio.Task[None] | None = None
         self._connecting = False
         self._closed = False
+        self._here: list[asyncio.Event] = []
 
     def ring(self) -> None:
         """Say that something was committed; never waits."""
         self._rung.set()
+        for heard in self._here:
+            heard.set()
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
+
+    @contextlib.contextmanager
+    def heard_here(self, heard: asyncio.Event) -> Iterator[None]:
+        """Set an event at each ring of this process, without the way through PostgreSQL."""
+        self._here.append(heard)
+        try:
+            yield
+        finally:
+            self._here.remove(heard)
 
     async def close(self) -> None:
         """Stop ringing."""

@@ -37,8 +37,10 @@ class Database:
         # A connection older than five minutes is made anew (T-25): a failover is then soon seen.
         self._engine: AsyncEngine = create_async_engine(
             driver_url(url),
-            pool_size=min(5, pool),
-            max_overflow=max(0, pool - 5),
+            # What was opened is kept: to open one takes longer than what is mostly asked of it.
+            pool_size=pool,
+            max_overflow=0,
+            pool_use_lifo=True,
             pool_recycle=300,
             pool_timeout=5,
             # The message of a failed statement is logged: it must not repeat addresses and hashes.

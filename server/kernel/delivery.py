@@ -6,9 +6,11 @@ twice, came late or never came and was found by the sweep. Two that deliver to o
 no harm: the mark in the inbox lets one of them through.
 """
 
+import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from redis.exceptions import RedisError
@@ -28,6 +30,7 @@ BATCH = 200
 ATTEMPTS = 12
 STORE_PAUSE_SECONDS = 1.0
 SWEEP = 1_000
+MOST_DONE = 5_000
 # What says that a store or the bus is away, and nothing about the event.
 STORE_ERRORS = (OSError, TimeoutError, RedisError, PublishFailed, OperationalError, InterfaceError)
 
@@ -126,7 +129,7 @@ class Group:
         async with self._services.database.read() as db:
             return list((await db.execute(_OPEN_KEYS, given)).scalars())
 
-    async def deliver(self, keys: Collection[str], wanted: "Wanted") -> int:
+    async def deliver(self, keys: Collection[str], done: "Done") -> int:
         """Have the group take what is open of some keys; says how many events it took.
 
         All together in one transaction, which is what makes a crowd of events cheap; when one of
@@ -138,18 +141,18 @@ class Group:
             try:
                 rows = await self._take(keys, BATCH)
             except Failed:
-                return taken + await self._apart(keys, wanted)
-            await self._finish(rows, wanted)
+                return taken + await self._apart(keys, done)
+            done.add(rows)
             taken += len(rows)
             more = len(rows) == BATCH
         return taken
 
-    async def _apart(self, keys: Iterable[str], wanted: "Wanted") -> int:
+    async def _apart(self, keys: Iterable[str], done: "Done") -> int:
         taken = 0
         for key in sorted(keys):
             try:
                 while rows := await self._take([key], 1):
-                    await self._finish(rows, wanted)
+                    done.add(rows)
                     taken += 1
             except Failed as failed:
                 await self._put_off(failed)
@@ -157,13 +160,15 @@ class Group:
 
     async def _take(self, keys: Collection[str], most: int) -> Sequence[Any]:
         given = {"group": self.name, "keys": list(keys), "topics": self.topics, "most": most}
-        async with self._services.write() as db:
+        async with self._services.database.begin() as db:
             rows = (await db.execute(_TAKE, given)).all()
             try:
                 await self._react(db, rows)
             except Exception as error:
                 # A supervisor: one event that cannot be taken stops no other.
                 raise Failed(rows[0].id, rows[0].key) from error
+        if rows:
+            self._services.bell.ring()
         return rows
 
     async def _react(self, db: Db, rows: Sequence[Any]) -> None:
@@ -176,16 +181,6 @@ class Group:
                     continue
                 for event in events:
                     await reaction.run(self._services, db, event)
-
-    async def _finish(self, rows: Sequence[Any], wanted: "Wanted") -> None:
-        """Remove the rows that every group has taken by now.
-
-        After the commit: of two groups that commit at once, one at least sees the other's marks;
-        what is left because a process ended here goes with the sweep.
-        """
-        if rows:
-            async with self._services.database.read() as db:
-                await db.execute(_DONE, {"ids": [row.id for row in rows], "groups": wanted.json})
 
     async def _put_off(self, failed: Failed) -> None:
         event_id, key = failed.args
@@ -220,6 +215,43 @@ class Wanted:
             by_topic[topic] = sorted({reaction.group for reaction in reactions})
         self.by_topic = by_topic
         self.json = msgspec.json.encode(by_topic).decode()
+
+
+class Done:
+    """What groups have taken of late: rows that all of them have are removed, off their way.
+
+    After the commits: of two groups that commit at once, one at least is looked at when the
+    other's marks are there; what is left because a process ended here goes with the sweep.
+    """
+
+    def __init__(self, services: Services, wanted: Wanted) -> None:
+        self._services = services
+        self._wanted = wanted
+        self._ids: set[UUID] = set()
+        self._some = asyncio.Event()
+
+    def add(self, rows: Sequence[Any]) -> None:
+        """Note rows that a group has taken; past a bound they are left to the sweep."""
+        if rows and len(self._ids) < MOST_DONE:
+            self._ids.update(row.id for row in rows)
+            self._some.set()
+
+    async def run(self) -> None:
+        """Remove rows for as long as the task lives; what comes meanwhile goes together."""
+        while True:
+            await self._some.wait()
+            try:
+                await self.remove()
+            except STORE_ERRORS:
+                await asyncio.sleep(STORE_PAUSE_SECONDS)
+
+    async def remove(self) -> None:
+        """Remove those of the rows noted that every group has taken by now."""
+        self._some.clear()
+        ids, self._ids = list(self._ids), set()
+        if ids:
+            async with self._services.database.read() as db:
+                await db.execute(_DONE, {"ids": ids, "groups": self._wanted.json})
 
 
 async def forget_done(services: Services, wanted: Wanted, *, older: float = 0.0) -> int:

@@ -8,21 +8,21 @@ or Redis is away altogether, a sweep over the table finds what is open.
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
 from uuid import uuid4
 
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
-from server.kernel.delivery import STORE_ERRORS, Group, Wanted, forget_done
+from server.kernel.delivery import STORE_ERRORS, Done, Group, Wanted, forget_done
 from server.kernel.logs import log
 from server.kernel.outbox import Reaction
 from server.kernel.services import Services
 from server.kernel.stream import Copier, Entry, Member
 
 POLL_SECONDS = 0.25
-# How often a group looks whether the pause of something that failed is over.
+# How often it is looked whether the pause of something that failed is over.
 RETRY_SECONDS = 0.25
 SWEEP_SECONDS = 5.0
 # What is younger is on its way by the stream.
@@ -35,8 +35,8 @@ VACUUM_AFTER = 2_000
 _log = log("events")
 _DUE = text(
     """
-    select distinct key from ops.setbacks
-    where consumer = :group and parked_at is null and next_attempt_at <= now() limit 1000
+    select consumer, array_agg(distinct key) as keys from ops.setbacks
+    where parked_at is null and next_attempt_at <= now() group by consumer
     """
 )
 
@@ -59,6 +59,8 @@ class Relay:
             for name, of_group in self._wanted.groups.items()
             if name not in paused
         ]
+        self._done = Done(services, self._wanted)
+        self._couriers = [Courier(services, group, self._done) for group in self._groups]
         self._copied = 0
 
     async def run(self, heard: asyncio.Event) -> None:
@@ -68,8 +70,12 @@ class Relay:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._copy(heard))
             tasks.create_task(self._tidy())
-            for group in self._groups:
-                tasks.create_task(Courier(self._services, group, self._wanted).run())
+            tasks.create_task(self._done.run())
+            tasks.create_task(self._retry())
+            tasks.create_task(self._sweep())
+            for courier in self._couriers:
+                tasks.create_task(courier.follow())
+                tasks.create_task(courier.go_back())
 
     async def deliver(self) -> int:
         """Deliver what is open straight from the table, once, without the streams.
@@ -78,17 +84,39 @@ class Relay:
         """
         taken = 0
         for group in self._groups:
-            taken += await group.deliver(await group.open_keys(), self._wanted)
+            taken += await group.deliver(await group.open_keys(), self._done)
+        await self._done.remove()
         return taken + await forget_done(self._services, self._wanted)
 
     async def _copy(self, heard: asyncio.Event) -> None:
+        # What groups tell each other needs no way through PostgreSQL's NOTIFY.
+        with self._services.bell.heard_here(heard):
+            while True:
+                heard.clear()
+                copied = await outlasting(self._copier.copy)
+                if copied:
+                    self._copied += copied
+                else:
+                    await wait_for(heard, POLL_SECONDS)
+
+    async def _retry(self) -> None:
+        """Send couriers back for what failed, when its pause is over: one look for all groups."""
         while True:
-            heard.clear()
-            copied = await outlasting(self._copier.copy)
-            if copied:
-                self._copied += copied
-            else:
-                await wait_for(heard, POLL_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)
+            await outlasting(self._retry_once)
+
+    async def _retry_once(self) -> None:
+        async with self._services.database.read() as db:
+            due = {row.consumer: row.keys for row in await db.execute(_DUE)}
+        for courier in self._couriers:
+            courier.send_back(due.get(courier.group.name, ()))
+
+    async def _sweep(self) -> None:
+        """Send couriers back for what no stream told them of, a group after the other."""
+        while self._couriers:
+            for courier in self._couriers:
+                await outlasting(courier.look)
+                await asyncio.sleep(SWEEP_SECONDS / len(self._couriers))
 
     async def _tidy(self) -> None:
         while True:
@@ -110,34 +138,53 @@ class Relay:
 class Courier:
     """Reads a group's streams and delivers to it."""
 
-    def __init__(self, services: Services, group: Group, wanted: Wanted) -> None:
-        self._services = services
-        self._group = group
-        self._wanted = wanted
+    def __init__(self, services: Services, group: Group, done: Done) -> None:
+        self.group = group
+        self._done = done
         self._member = Member(services.redis, group.name, group.topics, uuid4().hex)
         self._inherited = False
-        self._sweep_at = 0.0
-        self._retry_at = 0.0
+        # Delivered, and acknowledged with the next reading.
+        self._read: list[Entry] = []
+        self._delivering = asyncio.Lock()
+        self._back: set[str] = set()
+        self._sent_back = asyncio.Event()
 
-    async def run(self) -> None:
-        """Deliver for as long as the task lives."""
+    async def follow(self) -> None:
+        """Deliver what the streams tell of, for as long as the task lives."""
         while True:
             await outlasting(self._turn)
 
+    async def go_back(self) -> None:
+        """Deliver what the courier is sent back for, for as long as the task lives."""
+        while True:
+            await self._sent_back.wait()
+            self._sent_back.clear()
+            keys, self._back = self._back, set()
+            await outlasting(partial(self._deliver, keys))
+
+    def send_back(self, keys: Collection[str]) -> None:
+        """Have keys delivered that no stream tells of any more."""
+        if keys:
+            self._back.update(keys)
+            self._sent_back.set()
+
+    async def look(self) -> None:
+        """Look for what is open and should have come by the streams long ago."""
+        self.send_back(await self.group.open_keys(older=SWEEP_OLDER_SECONDS))
+
     async def _turn(self) -> int:
         entries = await self._news()
-        keys = {entry.key for entry in entries}
-        now = time.monotonic()
-        if now >= self._sweep_at:
-            keys |= set(await self._group.open_keys(older=SWEEP_OLDER_SECONDS))
-            self._sweep_at = now + SWEEP_SECONDS
-        if now >= self._retry_at:
-            keys |= await self._due()
-            self._retry_at = now + RETRY_SECONDS
-        taken = await self._group.deliver(keys, self._wanted)
-        if entries:
-            await self._member.acknowledge(entries)
+        # A stream carries a family of topics; not each of them concerns each of its groups.
+        keys = {entry.key for entry in entries if entry.topic in self.group.topics}
+        taken = await self._deliver(keys)
+        self._read = entries
         return taken
+
+    async def _deliver(self, keys: Collection[str]) -> int:
+        if not keys:
+            return 0
+        async with self._delivering:
+            return await self.group.deliver(keys, self._done)
 
     async def _news(self) -> list[Entry]:
         try:
@@ -146,17 +193,14 @@ class Courier:
                 self._inherited = True
                 if left:
                     return left
-            return await self._member.read()
+            done, self._read = self._read, []
+            return await self._member.read(done=done)
         except RedisError as error:
             # The stream is lost or away: the copier makes it again, and the sweep does without.
-            _log.warning("stream_not_read", group=self._group.name, error=type(error).__name__)
+            _log.warning("stream_not_read", group=self.group.name, error=type(error).__name__)
             self._inherited = False
             await asyncio.sleep(AWAY_SECONDS)
             return []
-
-    async def _due(self) -> set[str]:
-        async with self._services.database.read() as db:
-            return set((await db.execute(_DUE, {"group": self._group.name})).scalars())
 
 
 async def outlasting(work: Callable[[], Awaitable[int | None]]) -> int:

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from msgspec import Struct
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.exceptions import ResponseError
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -53,6 +54,7 @@ class Entry(Struct, frozen=True):
 
     stream: str
     id: bytes
+    topic: str
     key: str
 
 
@@ -179,16 +181,21 @@ class Member:
             await self._forget_others(stream)
         return left
 
-    async def read(self, *, block: int | None = BLOCK_MILLISECONDS) -> list[Entry]:
-        """Wait a little for what is new.
+    async def read(
+        self, *, done: Sequence[Entry] = (), block: int | None = BLOCK_MILLISECONDS
+    ) -> list[Entry]:
+        """Say in the same breath that entries are done with, and wait a little for what is new.
 
         Raises:
             ResponseError: the stream is lost.
 
         """
-        answer: Any = await self._redis.xreadgroup(
-            self._group, self._name, dict.fromkeys(self._streams, ">"), count=READ, block=block
-        )
+        async with self._redis.pipeline(transaction=False) as pipe:
+            self._acknowledge(pipe, done)
+            pipe.xreadgroup(
+                self._group, self._name, dict.fromkeys(self._streams, ">"), count=READ, block=block
+            )
+            answer: Any = (await pipe.execute())[-1]
         found = answer.items() if isinstance(answer, dict) else answer
         read: list[Entry] = []
         for stream, entries in found:
@@ -199,13 +206,16 @@ class Member:
 
     async def acknowledge(self, entries: Sequence[Entry]) -> None:
         """Say that entries are done with."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            self._acknowledge(pipe, entries)
+            await pipe.execute()
+
+    def _acknowledge(self, pipe: Pipeline, entries: Sequence[Entry]) -> None:
         by_stream: dict[str, list[bytes]] = {}
         for each in entries:
             by_stream.setdefault(each.stream, []).append(each.id)
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for stream, ids in by_stream.items():
-                pipe.xack(stream, self._group, *ids)
-            await pipe.execute()
+        for stream, ids in by_stream.items():
+            pipe.xack(stream, self._group, *ids)
 
     async def _forget_others(self, stream: str) -> None:
         for other in await self._redis.xinfo_consumers(stream, self._group):
@@ -216,7 +226,7 @@ class Member:
 def _entries(stream: str, raw: Sequence[Any]) -> list[Entry]:
     """Read entries; one that was cut while somebody held it has no fields any more."""
     return [
-        Entry(stream, entry_id, fields[b"key"].decode())
+        Entry(stream, entry_id, fields[b"topic"].decode(), fields[b"key"].decode())
         for entry_id, fields in raw
         if entry_id is not None and fields
     ]

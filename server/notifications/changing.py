@@ -23,12 +23,18 @@ _HOLD = text(
     returning user_id, change, choices
     """
 ).bindparams(bindparam("users", type_=ARRAY(PG_UUID)))
+# One look by the key for each that is asked: planned while the tables were small, a plain join
+# reads all actors of a group anew for each.
 _KNOWN = text(
     """
     select a.user_id, a.group_key, a.actor_id, a.notification_id, a.withdrawn,
            a.place > n.seen_version as unseen, n.read_at is null as unread
     from unnest(:users, :groups, :actors) as asked(user_id, group_key, actor_id)
-    join engage.notification_actors a using (user_id, group_key, actor_id)
+    cross join lateral (
+      select known.* from engage.notification_actors known
+      where known.user_id = asked.user_id and known.group_key = asked.group_key
+        and known.actor_id = asked.actor_id
+      offset 0) a
     join engage.notifications n on n.user_id = a.user_id and n.id = a.notification_id
     """
 ).bindparams(
