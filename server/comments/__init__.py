@@ -19,7 +19,6 @@ from server.comments.model import (
     Edit,
     Thread,
     TooDeep,
-    TooLateToEdit,
     Wanted,
 )
 
@@ -31,7 +30,6 @@ __all__ = [
     "Edit",
     "Thread",
     "TooDeep",
-    "TooLateToEdit",
     "Wanted",
     "adopt",
     "by_ids",

@@ -19,7 +19,6 @@ from server.comments.model import (
     Edit,
     Thread,
     TooDeep,
-    TooLateToEdit,
     Wanted,
     check_body,
     read_cursor,
@@ -33,6 +32,7 @@ from server.kernel.ids import new_id
 from server.kernel.problems import NotAllowed, SignInFirst
 from server.kernel.storage import Storage
 from server.kernel.viewer import Viewer
+from server.posts import TooLateToEdit
 
 # The same words by the same person in the same place are one comment that was sent twice.
 SAME_WITHIN = timedelta(minutes=1)

@@ -9,11 +9,11 @@ from server.comments.model import (
     Edit,
     PageQuery,
     TooDeep,
-    TooLateToEdit,
 )
 from server.engagement import NoSuchItem
 from server.kernel.endpoint import Call, Nothing, Operation
 from server.kernel.problems import CursorInvalid, Malformed, NotAllowed, SignInFirst, TooMany
+from server.posts import TooLateToEdit
 
 
 async def page(call: Call[Nothing, PageQuery]) -> CommentPage:

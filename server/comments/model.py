@@ -31,10 +31,6 @@ class TooDeep(Conflict):
     """The thread is as deep as threads go; answer a comment further up."""
 
 
-class TooLateToEdit(Conflict):
-    """A comment can be edited for a while only."""
-
-
 class CommentsClosed(NotAllowed):
     """Who wrote it takes no comments from the viewer."""
 
@@ -61,6 +57,24 @@ class Thread(Struct, frozen=True):
     root_id: UUID
     depth: int
     created_at: datetime
+
+
+# Told between nodes; no client can join it.
+HIDDEN_TOPIC = "hidden"
+
+
+class Hidden(Struct, frozen=True):
+    """An item that is gone for all but its author, and the item under which it was shown."""
+
+    on: UUID
+    id: UUID
+
+
+class HiddenOf(Struct, frozen=True):
+    """What is hidden with its author, as nodes hear of it."""
+
+    author_id: UUID
+    items: list[Hidden]
 
 
 class Comment(Item, frozen=True, omit_defaults=True):

@@ -11,9 +11,10 @@ from server import engagement, graph, users
 from server.display import actions
 from server.display.model import AuthorRef, Item
 from server.engagement import Edge, NoSuchItem
+from server.graph import NoSuchPerson
 from server.kernel.database import Db
 from server.kernel.endpoint import Call, Nothing, Operation
-from server.kernel.problems import CursorInvalid, NotAllowed, NotFound, SignInFirst
+from server.kernel.problems import CursorInvalid, NotAllowed, SignInFirst
 from server.kernel.services import Services
 from server.kernel.signing import ForgedError, Signer
 from server.kernel.storage import Storage
@@ -25,10 +26,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # Which list, whose, after which moment, after which id.
 _LAYOUT = struct.Struct(">16s16sQ16s")
-
-
-class NoSuchPerson(NotFound):
-    """There is no such person."""
 
 
 class LikesPrivate(NotAllowed):
