@@ -149,6 +149,24 @@ async def forget(services: Services) -> None:
                 return
 
 
+async def close_polls(services: Services) -> None:
+    """Tell of polls whose time is over."""
+    for _ in range(MOST_BATCHES):
+        async with services.write() as db:
+            closed = await posts.close_polls(db, services.clock.now(), MOST_OF_A_SWEEP)
+        if closed < MOST_OF_A_SWEEP:
+            return
+
+
+async def purge_notifications(services: Services) -> None:
+    """Remove notifications that are too old to be kept."""
+    for _ in range(MOST_BATCHES):
+        async with services.database.begin() as db:
+            now, days = services.clock.now(), services.policy.notification_days
+            if not await notifications.purge(db, now, days):
+                return
+
+
 async def end_suspensions(services: Services) -> None:
     """Let those take part again whose suspension has ended."""
     async with services.write() as db:
@@ -275,6 +293,8 @@ SWEEPS: Sequence[Every] = (
     Every("make_exports", 60, make_exports),
     Every("erase_people", 3600, erase_people),
     Every("make_partitions", 3600, make_partitions),
+    Every("close_polls", 5, close_polls),
+    Every("purge_notifications", 3600, purge_notifications),
     Every("end_suspensions", 30, end_suspensions),
     Every("forget", 3600, forget),
     Every("card_links", 60, card_links),

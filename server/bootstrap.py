@@ -54,6 +54,7 @@ def policy_of(settings: Settings) -> Policy:
         upload_quotas=quotas_of(settings.upload_quotas),
         post_characters=settings.post_characters,
         post_edit_seconds=settings.post_edit_seconds,
+        notification_days=settings.notification_days,
         feed_window=settings.feed_window,
         feed_debug=settings.feed_debug,
         rate_limits=settings.rate_limits,

@@ -33,7 +33,6 @@ from server.kernel.outbox import Reaction
 from server.media import http as media
 from server.media import reactions as media_reactions
 from server.moderation import http as moderation
-from server.moderation import reactions as moderation_reactions
 from server.notifications import channel as user_channel
 from server.notifications import http as notifications
 from server.notifications import outside_http as outside
@@ -94,7 +93,6 @@ REACTIONS: tuple[Reaction, ...] = (
     *upload_reactions.reactions,
     *media_reactions.reactions,
     *display_reactions.reactions,
-    *moderation_reactions.reactions,
     *graph_reactions.reactions,
     *timeline_reactions.reactions,
     *feed_reactions.reactions,

@@ -20,7 +20,7 @@ from server.notifications.events import (
     NotificationsGone,
     NotificationsRead,
 )
-from server.posts.events import LinkCarded, PostCreated, PostDeleted, PostEdited
+from server.posts.events import LinkCarded, PollClosed, PostCreated, PostDeleted, PostEdited
 from server.profiles.events import ExportAsked
 from server.sources.events import FileGiven, PreviewAsked, SourceDue, SourceRetired
 from server.timelines.events import Appeared, AuthorSank
@@ -63,6 +63,7 @@ EVENTS: tuple[type[Event], ...] = (
     PostEdited,
     PostDeleted,
     LinkCarded,
+    PollClosed,
     CommentCreated,
     CommentEdited,
     CommentDeleted,

@@ -127,6 +127,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     post_edit_seconds: Annotated[
         Seconds, _says("How long a post can be edited after it was posted.")
     ] = 900.0
+    notification_days: Annotated[
+        Count, _says("For so many days after its last change a notification is kept.")
+    ] = 180
     feed_window: Annotated[Count, _says("Slides pushed ahead of the reader's last ack.")] = 3
     feed_debug: Annotated[bool, _says("Say on each slide why it was chosen.")] = False
     rate_limits: Annotated[bool, _says("Limit requests and sockets, by address and user.")] = True

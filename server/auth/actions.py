@@ -22,6 +22,7 @@ from server.auth.model import (
 from server.kernel import outbox
 from server.kernel.database import Db
 from server.kernel.ids import new_id
+from server.kernel.notice import NoticeGiven
 from server.kernel.problems import NotAllowed, SignInFirst
 from server.kernel.services import Policy
 from server.kernel.viewer import Viewer
@@ -121,6 +122,12 @@ async def open_session(
     """Begin a session for somebody who has shown who they are."""
     family = new_id()
     agent = "".join(c for c in user_agent if c.isprintable())[:MOST_USER_AGENT]
+    if await store.is_new_agent(db, user.id, agent):
+        said = (
+            f"Somebody signed in to your account with a browser that is new to us: {agent}"
+        )
+        notice = NoticeGiven(kind="security", target_id=family, text=said, user_id=user.id)
+        await outbox.emit(db, notice, key=user.id)
     await store.add_sign_in(db, family, user.id, agent, now)
     return await _with_token(db, policy, user, family, now)
 

@@ -98,6 +98,13 @@ async def add_sign_in(db: Db, family: UUID, user_id: UUID, user_agent: str, now:
     )
 
 
+async def is_new_agent(db: Db, user_id: UUID, user_agent: str) -> bool:
+    """Whether somebody signed in before, and never with this program of all that is kept."""
+    same = func.bool_or(sign_ins.c.user_agent == user_agent)
+    found = await db.execute(select(same).where(sign_ins.c.user_id == user_id))
+    return found.scalar_one() is False
+
+
 async def touch_sign_in(db: Db, family: UUID, now: datetime) -> None:
     """Store that a sign-in is still in use."""
     await db.execute(sign_ins.update().where(sign_ins.c.family == family).values(last_used_at=now))

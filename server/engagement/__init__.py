@@ -22,6 +22,7 @@ from server.engagement.actions import (
     unlike,
     unrepost,
     vote,
+    voters,
     votes,
 )
 from server.engagement.fold import EVENT as COUNTERS_EVENT
@@ -86,5 +87,6 @@ __all__ = [
     "unlike",
     "unrepost",
     "vote",
+    "voters",
     "votes",
 ]

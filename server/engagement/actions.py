@@ -226,6 +226,11 @@ async def rebuild(db: Db, ids: Collection[UUID]) -> int:
     return await _repair(db, compared, {each.item_id: each.edges for each in compared})
 
 
+async def voters(db: Db, poll_id: UUID, *, after: UUID | None = None, most: int) -> list[UUID]:
+    """Read who voted in a poll, in the order of their ids, after one of them."""
+    return await polls.voters(db, poll_id, after, most)
+
+
 async def rebuild_polls(db: Db, most: int) -> int:
     """Compare the newest polls with their votes, and repair; says how many counts differed."""
     wrong = await polls.mend(db, most)

@@ -53,6 +53,14 @@ _OWN = text(
     "select poll_id, option from engage.poll_votes where user_id = :user_id and poll_id = any(:ids)"
 ).bindparams(bindparam("ids", type_=ARRAY(PG_UUID)))
 
+_VOTERS = text(
+    """
+    select user_id from engage.poll_votes
+    where poll_id = :poll_id and (cast(:after as uuid) is null or user_id > :after)
+    order by user_id limit :most
+    """
+)
+
 # What is counted and what waits to be, beside what the edges say, in one snapshot.
 _KNOWN = text(
     f"""
@@ -111,6 +119,12 @@ async def own(db: Db, user_id: UUID, ids: Collection[UUID]) -> dict[UUID, int]:
         return {}
     rows = await db.execute(_OWN, {"user_id": user_id, "ids": list(ids)})
     return {row.poll_id: row.option for row in rows}
+
+
+async def voters(db: Db, poll_id: UUID, after: UUID | None, most: int) -> list[UUID]:
+    """Read who voted in a poll, so many at a time, after one of them."""
+    given = {"poll_id": poll_id, "after": after, "most": most}
+    return list((await db.execute(_VOTERS, given)).scalars())
 
 
 async def mend(db: Db, most: int) -> int:

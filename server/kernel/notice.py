@@ -14,7 +14,7 @@ class NoticeGiven(Event, frozen=True):
     """The house has something to say: to one person, or without one to every admin."""
 
     topic: ClassVar[str] = "notice.given"
-    kind: Literal["security", "source_trouble", "media_trouble", "poll_ended"]
+    kind: Literal["security", "source_trouble", "media_trouble"]
     # What it is about; unread notices of one kind about one thing are one notification.
     target_id: UUID
     text: str

@@ -55,6 +55,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     upload_quotas: Mapping[str, int] = {}
     post_characters: int = 500
     post_edit_seconds: float = 900.0
+    notification_days: int = 180
     feed_window: int = 3
     feed_debug: bool = False
     rate_limits: bool = True

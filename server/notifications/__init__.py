@@ -1,6 +1,6 @@
 """What concerns a person: kept until it is read, pushed while they are here."""
 
-from server.notifications.actions import forget, notify, retract, take_back
+from server.notifications.actions import forget, notify, purge, retract, take_back
 from server.notifications.choosing import digested, digests_due
 from server.notifications.digest import letter_for
 from server.notifications.model import (
@@ -75,6 +75,7 @@ __all__ = [
     "prefer",
     "preferences",
     "public_key",
+    "purge",
     "retract",
     "ring_late",
     "subscribe",

@@ -1,7 +1,7 @@
 """Writing down what concerns people, and taking it back."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from server import graph
@@ -12,6 +12,9 @@ from server.notifications import changing, store
 from server.notifications.changing import Held, KnownActor
 from server.notifications.events import NotificationDispatched, NotificationsGone
 from server.notifications.model import TAKEN_BACK, Notice, choice_of
+
+PURGED_AT_ONCE = 500
+GONE_KEPT = timedelta(days=30)
 
 
 async def notify(db: Db, notices: Sequence[Notice], now: datetime) -> list[UUID]:
@@ -60,6 +63,18 @@ async def retract(db: Db, item_ids: Collection[UUID], now: datetime) -> None:
     for user_id, ids in (await changing.retract(db, item_ids, now)).items():
         event = NotificationsGone(user_id=user_id, ids=ids, change=held[user_id].change)
         await outbox.emit(db, event, key=user_id)
+
+
+async def purge(db: Db, now: datetime, days: int) -> bool:
+    """Remove a batch of what is too old to be kept; False when nothing of the kind is left.
+
+    What is gone stays a while longer than any session stays away with the cursor that it holds.
+    """
+    kept = timedelta(days=days)
+    removed = await store.purge(
+        db, before=now - kept, gone_before=now - min(kept, GONE_KEPT), most=PURGED_AT_ONCE
+    )
+    return removed == PURGED_AT_ONCE
 
 
 async def forget(db: Db, item_ids: Collection[UUID], user_ids: Collection[UUID]) -> None:

@@ -6,11 +6,15 @@ from uuid import UUID
 
 from server import items
 from server.comments.events import CommentCreated
+from server.engagement import voters
 from server.engagement.events import EngagementRecorded
 from server.graph.events import GraphChanged
 from server.items import StoredItem
 from server.kernel.database import Db
 from server.notifications.model import Kind, Notice, excerpt_of
+from server.posts.events import PollClosed
+
+VOTERS_AT_ONCE = 100
 
 Trouble: TypeAlias = Literal["source_trouble", "media_trouble"]
 
@@ -117,6 +121,30 @@ async def post(
         )
         for user_id, (kind, target_id) in told.items()
     ]
+
+
+async def poll(db: Db, event: PollClosed) -> tuple[list[Notice], UUID | None]:
+    """Find whom the end of a poll concerns, some at a time, and after whom the next step begins."""
+    asked = (await items.by_ids(db, [event.id])).get(event.id)
+    if asked is None or asked.state != "live":
+        return [], None
+    voted = await voters(db, event.id, after=event.after, most=VOTERS_AT_ONCE)
+    told = dict.fromkeys(voted)
+    if event.after is None and asked.author_id is not None:
+        told[asked.author_id] = None
+    elif asked.author_id is not None:
+        told.pop(asked.author_id, None)
+    notices = [
+        Notice(
+            user_id=each,
+            kind="poll_ended",
+            target_id=event.id,
+            item_id=event.id,
+            excerpt=excerpt_of(asked.body_text),
+        )
+        for each in told
+    ]
+    return notices, voted[-1] if len(voted) == VOTERS_AT_ONCE else None
 
 
 def follow(event: GraphChanged) -> Notice:

@@ -9,6 +9,7 @@ from server.comments.events import CommentCreated
 from server.engagement.events import EngagementRecorded
 from server.graph.events import Followed, Unfollowed
 from server.items.events import ItemsRetracted
+from server.kernel import outbox
 from server.kernel.database import Db
 from server.kernel.notice import NoticeGiven
 from server.kernel.outbox import Reaction
@@ -23,7 +24,7 @@ from server.notifications.events import (
 )
 from server.notifications.model import GonePush, Notice, ReadPush, excerpt_of, write_change
 from server.notifications.projection import Projection
-from server.posts.events import PostCreated, PostEdited
+from server.posts.events import PollClosed, PostCreated, PostEdited
 from server.sources.events import SourceRetired
 
 
@@ -51,6 +52,14 @@ async def on_post_edited(services: Services, db: Db, event: PostEdited) -> None:
     """Tell whom a post names now and did not before."""
     notices = await concerning.post(db, event.id, event.mentions, None)
     await actions.notify(db, notices, services.clock.now())
+
+
+async def on_poll_closed(services: Services, db: Db, event: PollClosed) -> None:
+    """Tell who asked and who voted that a poll has ended, a hundred in each transaction."""
+    notices, last = await concerning.poll(db, event)
+    await actions.notify(db, notices, services.clock.now())
+    if last is not None:
+        await outbox.emit(db, PollClosed(id=event.id, after=last), key=event.id)
 
 
 async def on_followed(services: Services, db: Db, event: Followed) -> None:
@@ -165,6 +174,7 @@ reactions = [
     Reaction("notifications.engagement", EngagementRecorded, on_engagement, in_batches=True),
     Reaction("notifications.post", PostCreated, on_post),
     Reaction("notifications.post_edited", PostEdited, on_post_edited),
+    Reaction("notifications.poll_closed", PollClosed, on_poll_closed),
     Reaction("notifications.followed", Followed, on_followed),
     Reaction("notifications.unfollowed", Unfollowed, on_unfollowed),
     Reaction("notifications.retracted", ItemsRetracted, on_retracted),

@@ -68,6 +68,8 @@ notifications = Table(
         unique=True,
         postgresql_where=text("read_at is null"),
     ),
+    Index("ix_notifications_updated", "updated_at"),
+    Index("ix_notifications_gone", "gone_at", postgresql_where=text("gone_at is not null")),
     Index("ix_notifications_newest", "user_id", text("updated_at desc"), text("id desc")),
     Index("ix_notifications_change", "user_id", "change"),
     Index("ix_notifications_item", "item_id", postgresql_where=text("gone_at is null")),
@@ -152,6 +154,21 @@ _STANDING = text(
     group by wanted.id, held.change
     """
 ).bindparams(bindparam("users", type_=ARRAY(PG_UUID)))
+_PURGE = text(
+    """
+    with old as (
+      select user_id, id from engage.notifications
+      where gone_at < :gone_before or updated_at < :before
+      limit :most for update skip locked),
+    purged as (
+      delete from engage.notifications n using old
+      where n.user_id = old.user_id and n.id = old.id returning n.id),
+    actors as (
+      delete from engage.notification_actors a using purged
+      where a.notification_id = purged.id)
+    select count(*) from purged
+    """
+)
 _ACKED = text(
     """
     update engage.inboxes set acked = least(:change, change)
@@ -212,6 +229,12 @@ async def standings(db: Db, users: Collection[UUID]) -> dict[UUID, Standing]:
 async def acked(db: Db, user_id: UUID, change: int) -> None:
     """Keep that a session has everything up to a change."""
     await db.execute(_ACKED, {"user_id": user_id, "change": change})
+
+
+async def purge(db: Db, *, before: datetime, gone_before: datetime, most: int) -> int:
+    """Remove notifications that changed last long ago, or of which nothing is left for a while."""
+    given = {"before": before, "gone_before": gone_before, "most": most}
+    return int((await db.execute(_PURGE, given)).scalar_one())
 
 
 async def forget(db: Db, item_ids: Collection[UUID], user_ids: Collection[UUID]) -> None:

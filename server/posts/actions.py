@@ -16,7 +16,7 @@ from server.kernel.ids import floor_of, new_id
 from server.kernel.problems import NotAllowed
 from server.kernel.viewer import Viewer
 from server.posts import store
-from server.posts.events import LinkCarded, PostCreated, PostDeleted, PostEdited
+from server.posts.events import LinkCarded, PollClosed, PostCreated, PostDeleted, PostEdited
 from server.posts.model import (
     LinkCard,
     NotOfThisPoll,
@@ -194,6 +194,14 @@ async def vote(db: Db, viewer: Viewer, post_id: UUID, option: int) -> Poll:
         raise PollEnded
     ballot = await engagement.vote(db, viewer, post_id, option)
     return as_seen(question, ballot.votes, ballot.option)
+
+
+async def close_polls(db: Db, now: datetime, most: int) -> int:
+    """Tell, once, of polls whose time is over; says how many."""
+    closed = await store.close_polls(db, now, most)
+    for poll_id in closed:
+        await outbox.emit(db, PollClosed(id=poll_id), key=poll_id)
+    return len(closed)
 
 
 async def by_ids(db: Db, ids: Collection[UUID]) -> dict[UUID, Post]:

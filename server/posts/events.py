@@ -39,6 +39,14 @@ class PostDeleted(Event, frozen=True):
     author_id: UUID
 
 
+class PollClosed(Event, frozen=True):
+    """The time of a poll is over; whom that concerns is told in steps, `after` the last of one."""
+
+    topic: ClassVar[str] = "poll.ended"
+    id: UUID
+    after: UUID | None = None
+
+
 class LinkCarded(Event, frozen=True):
     """It is known now what a post's link leads to."""
 

@@ -71,8 +71,20 @@ polls = Table(
     Column("id", PG_UUID, primary_key=True),
     Column("options", ARRAY(Text), nullable=False),
     Column("ends_at", DateTime(timezone=True), nullable=False),
+    # Since when it has been known that its time is over.
+    Column("closed_at", DateTime(timezone=True)),
     CheckConstraint("cardinality(options) between 2 and 4", name="options"),
+    Index("ix_polls_open", "ends_at", postgresql_where=text("closed_at is null")),
     schema="content",
+)
+
+_CLOSE = text(
+    """
+    update content.polls set closed_at = :now where id in (
+      select id from content.polls where ends_at <= :now and closed_at is null
+      order by ends_at limit :most for update skip locked)
+    returning id
+    """
 )
 
 _POST = tuple(posts.c[name] for name in Post.__struct_fields__)
@@ -131,6 +143,11 @@ async def add_poll(db: Db, question: Question) -> None:
     await db.execute(
         polls.insert().values(id=question.id, options=question.options, ends_at=question.ends_at)
     )
+
+
+async def close_polls(db: Db, now: datetime, most: int) -> list[UUID]:
+    """Mark polls whose time is over, those that ended first; each is given once."""
+    return list((await db.execute(_CLOSE, {"now": now, "most": most})).scalars())
 
 
 async def questions(db: Db, ids: Collection[UUID]) -> dict[UUID, Question]:

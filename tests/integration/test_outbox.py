@@ -294,3 +294,52 @@ async def test_of_changes_that_exclude_each_other_the_later_one_is_told_last(
     await relay.deliver()
 
     assert recorder.told == [1, 2]
+
+
+async def test_what_is_removed_under_a_slow_delivery_is_not_taken_again(
+    services: Services,
+) -> None:
+    """What `for key share` is for: the statement's picture still holds the row that is gone."""
+    recorder = Recorder()
+    wanted = delivery.Wanted(by_topic([recorder.reaction]))
+    group = delivery.Group("recorder", wanted.groups["recorder"], services)
+    done = delivery.Done(services, wanted)
+    await put(services, 1, 2)
+    first, second = [
+        each[0] for each in await rows(services, "select id from ops.outbox order by seq")
+    ]
+    mark = text("insert into ops.inbox (event_id, consumer) values (:id, 'recorder')")
+    async with services.database.engine.connect() as slow:
+        # Somebody is about to take the first event: who delivers now waits for that mark.
+        await slow.execute(mark, {"id": first})
+        delivering = asyncio.create_task(group.deliver(["one"], done))
+        await _waiting(services, 1)
+        removing = asyncio.create_task(_take_and_remove(services, mark, second))
+        await _waiting(services, 2, unless=removing)
+        await slow.rollback()
+    await asyncio.gather(delivering, removing)
+
+    assert recorder.told == [1]
+
+
+async def _take_and_remove(services: Services, mark: Any, event_id: UUID) -> None:
+    async with services.database.begin() as db:
+        await db.execute(mark, {"id": event_id})
+    async with services.database.begin() as db:
+        for table, column in (("outbox", "id"), ("inbox", "event_id")):
+            await db.execute(
+                text(f"delete from ops.{table} where {column} = :id"),  # noqa: S608 - our own
+                {"id": event_id},
+            )
+
+
+async def _waiting(
+    services: Services, count: int, unless: "asyncio.Task[None] | None" = None
+) -> None:
+    """Wait until so many statements wait for a lock."""
+    query = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+    async with asyncio.timeout(30):
+        while (await rows(services, query))[0][0] < count:
+            if unless is not None and unless.done():
+                return
+            await asyncio.sleep(0)
