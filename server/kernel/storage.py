@@ -1,6 +1,7 @@
 """Where media bytes lie: a port with two adapters, and links that are signed and end."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -25,11 +26,16 @@ MIMES = {
     ".flac": "audio/flac",
     ".vtt": "text/vtt",
     ".json": "application/json",
+    # What is not whole yet.
+    ".bin": "application/octet-stream",
 }
 # A link is good until the end of the day after the one on which it was asked for, so that it is
 # the same text all day and good for a day at least.
 LINK_DAYS = 2
 LONGEST_KEY = 200
+# Each part of an object that comes in parts has so many bytes, the last one what is left; S3 takes
+# no smaller ones.
+PART_BYTES = 8 * 1024 * 1024
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)*")
 
@@ -49,6 +55,10 @@ class Storage(Protocol):
         """Read an object; `KeyError` when there is none."""
         ...
 
+    async def fetch(self, key: str, path: Path) -> None:
+        """Copy an object into a file, however large it is; `KeyError` when there is none."""
+        ...
+
     async def beginning(self, key: str, count: int) -> bytes:
         """Read the first bytes of an object; `KeyError` when there is none."""
         ...
@@ -59,6 +69,27 @@ class Storage(Protocol):
 
     async def delete(self, key: str) -> None:
         """Remove an object; nothing happens when there is none."""
+        ...
+
+    async def begin_parts(self, key: str, *, mime: str) -> str:
+        """Begin an object that comes in parts; gives the name by which they find together."""
+        ...
+
+    async def put_part(self, key: str, name: str, number: int, content: bytes) -> str:
+        """Store a part, from 1 on; the same may be stored again under its number. Gives its tag.
+
+        Raises:
+            KeyError: nothing of that name is begun, or it was joined or dropped.
+
+        """
+        ...
+
+    async def join_parts(self, key: str, name: str, tags: Sequence[str]) -> None:
+        """Make an object of its parts, whole or not at all. Refused as `put_part` is."""
+        ...
+
+    async def drop_parts(self, key: str, name: str) -> None:
+        """Forget the parts of an object; nothing happens when there are none."""
         ...
 
     def url(self, key: str) -> str:

@@ -7,11 +7,12 @@ import hmac
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, urlencode
+from uuid import uuid4
 
 from msgspec import Struct
 
@@ -108,6 +109,13 @@ class DiskStorage:
         except FileNotFoundError:
             raise KeyError(key) from None
 
+    async def fetch(self, key: str, path: Path) -> None:
+        """Copy an object into a file, however large it is; `KeyError` when there is none."""
+        try:
+            await asyncio.to_thread(shutil.copyfile, self.path(key), path)
+        except FileNotFoundError:
+            raise KeyError(key) from None
+
     async def beginning(self, key: str, count: int) -> bytes:
         """Read the first bytes of an object; `KeyError` when there is none."""
 
@@ -123,6 +131,62 @@ class DiskStorage:
     async def exists(self, key: str) -> bool:
         """Say whether there is such an object."""
         return await asyncio.to_thread(self.path(key).is_file)
+
+    async def begin_parts(self, key: str, *, mime: str) -> str:
+        """Begin an object that comes in parts; gives the name by which they find together."""
+        checked(key, mime)
+        name = uuid4().hex
+        await asyncio.to_thread((self._folder / _PARTS / name).mkdir, parents=True)
+        return name
+
+    async def put_part(self, key: str, name: str, number: int, content: bytes) -> str:
+        """Store a part, from 1 on; the same may be stored again under its number. Gives its tag.
+
+        Raises:
+            KeyError: nothing of that name is begun, or it was joined or dropped.
+
+        """
+        folder = self._parts_of(key, name)
+
+        def write() -> None:
+            part = self._open_part()
+            try:
+                part.write(content)
+                part.flush()
+                os.fsync(part.fileno())
+                Path(part.name).replace(folder / str(number))
+            except FileNotFoundError:
+                raise KeyError(name) from None
+            finally:
+                _discard(part)
+
+        await asyncio.to_thread(write)
+        return hashlib.sha256(content).hexdigest()
+
+    async def join_parts(self, key: str, name: str, tags: Sequence[str]) -> None:
+        """Make an object of its parts, whole or not at all. Refused as `put_part` is."""
+        folder = self._parts_of(key, name)
+
+        def fill(whole: BinaryIO) -> None:
+            for number, _ in enumerate(tags, 1):
+                with (folder / str(number)).open("rb") as part:
+                    shutil.copyfileobj(part, whole, 1 << 20)
+
+        try:
+            await asyncio.to_thread(self._write, checked(key), fill)
+        except FileNotFoundError:
+            raise KeyError(name) from None
+        await self.drop_parts(key, name)
+
+    async def drop_parts(self, key: str, name: str) -> None:
+        """Forget the parts of an object; nothing happens when there are none."""
+        await asyncio.to_thread(shutil.rmtree, self._parts_of(key, name), ignore_errors=True)
+
+    def _parts_of(self, key: str, name: str) -> Path:
+        checked(key)
+        if not (name.isascii() and name.isalnum()):
+            raise KeyError(name)
+        return self._folder / _PARTS / name
 
     async def delete(self, key: str) -> None:
         """Remove an object; nothing happens when there is none."""

@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
-from collections.abc import Callable
+import contextlib
+import shutil
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -20,7 +22,7 @@ from server.kernel.storage import LINK_DAYS, checked, day_of, mime_of
 # Transfers at once in one process; more wait their turn.
 THREADS = 8
 _IMMUTABLE = "public, max-age=31536000, immutable"
-_ABSENT = {"404", "NoSuchKey", "NotFound"}
+_ABSENT = {"404", "NoSuchKey", "NoSuchUpload", "NotFound"}
 
 _T = TypeVar("_T")
 
@@ -93,6 +95,22 @@ class S3Storage:
         """Read an object; `KeyError` when there is none."""
         return await self._get(checked(key))
 
+    async def fetch(self, key: str, path: Path) -> None:
+        """Copy an object into a file, however large it is; `KeyError` when there is none."""
+        checked(key)
+
+        def receive() -> None:
+            answer = self._client.get_object(Bucket=self._bucket, Key=key)
+            with answer["Body"] as body, path.open("wb") as file:
+                shutil.copyfileobj(body, file, 1 << 20)
+
+        try:
+            await self._in_thread(receive)
+        except ClientError as error:
+            if _is_absence(error):
+                raise KeyError(key) from None
+            raise
+
     async def beginning(self, key: str, count: int) -> bytes:
         """Read the first bytes of an object; `KeyError` when there is none."""
         return await self._get(checked(key), Range=f"bytes=0-{count - 1}")
@@ -121,6 +139,48 @@ class S3Storage:
                 return False
             raise
         return True
+
+    async def begin_parts(self, key: str, *, mime: str) -> str:
+        """Begin an object that comes in parts; gives the name by which they find together."""
+        begin = partial(
+            self._client.create_multipart_upload,
+            Bucket=self._bucket,
+            Key=checked(key, mime),
+            ContentType=mime,
+            CacheControl=_IMMUTABLE,
+        )
+        return str((await self._in_thread(begin))["UploadId"])
+
+    async def put_part(self, key: str, name: str, number: int, content: bytes) -> str:
+        """Store a part, from 1 on; the same may be stored again under its number. Gives its tag.
+
+        Raises:
+            KeyError: nothing of that name is begun, or it was joined or dropped.
+
+        """
+        put = partial(self._client.upload_part, PartNumber=number, Body=content)
+        return str((await self._of_parts(put, key, name))["ETag"])
+
+    async def join_parts(self, key: str, name: str, tags: Sequence[str]) -> None:
+        """Make an object of its parts, whole or not at all. Refused as `put_part` is."""
+        parts = [{"PartNumber": number, "ETag": tag} for number, tag in enumerate(tags, 1)]
+        join = partial(self._client.complete_multipart_upload, MultipartUpload={"Parts": parts})
+        await self._of_parts(join, key, name)
+
+    async def drop_parts(self, key: str, name: str) -> None:
+        """Forget the parts of an object; nothing happens when there are none."""
+        with contextlib.suppress(KeyError):
+            await self._of_parts(self._client.abort_multipart_upload, key, name)
+
+    async def _of_parts(self, call: Callable[..., _T], key: str, name: str) -> _T:
+        try:
+            return await self._in_thread(
+                partial(call, Bucket=self._bucket, Key=checked(key), UploadId=name)
+            )
+        except ClientError as error:
+            if _is_absence(error):
+                raise KeyError(name) from None
+            raise
 
     async def delete(self, key: str) -> None:
         """Remove an object; nothing happens when there is none."""

@@ -1,5 +1,6 @@
 """What every storage promises: one suite, run over the disk and over a real S3 server."""
 
+import hashlib
 import socket
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import httpx2
 import pytest
 
 from server.kernel.clock import Clock, FixedClock, SystemClock
-from server.kernel.storage import BadKey, Storage
+from server.kernel.storage import PART_BYTES, BadKey, Storage
 from server.kernel.storage_disk import DiskStorage
 from server.kernel.storage_s3 import S3Storage
 from tests.media import serving
@@ -193,6 +194,58 @@ async def test_an_upload_link_takes_nothing_else(place: Place, content: bytes, m
     answer = await place.client.put(link, content=content, headers={"content-type": mime})
     assert answer.is_client_error
     assert not await place.storage.exists("uploads/b.mp4")
+
+
+@pytest.mark.row("M-06")
+async def test_a_link_for_certain_bytes_needs_their_checksum_in_its_head(place: Place) -> None:
+    sha256 = hashlib.sha256(b"film").digest()
+    link = place.storage.upload_url(
+        "uploads/d.mp4", mime="video/mp4", size=4, lifetime=timedelta(minutes=5), sha256=sha256
+    )
+    headers = place.storage.upload_headers("video/mp4", sha256)
+    lying = place.storage.upload_headers("video/mp4", hashlib.sha256(b"else").digest())
+    refused = await place.client.put(link, content=b"film", headers=lying)
+    assert refused.is_client_error
+    assert not await place.storage.exists("uploads/d.mp4")
+    assert (await place.client.put(link, content=b"film", headers=headers)).is_success
+    assert await place.storage.get("uploads/d.mp4") == b"film"
+
+
+async def test_the_beginning_of_an_object_is_read_alone(place: Place) -> None:
+    await place.storage.put("cards/long.mp4", b"0123456789", mime="video/mp4")
+    assert await place.storage.beginning("cards/long.mp4", 4) == b"0123"
+    assert await place.storage.beginning("cards/long.mp4", 99) == b"0123456789"
+    with pytest.raises(KeyError):
+        await place.storage.beginning("cards/none.mp4", 4)
+
+
+@pytest.mark.row("D-24")
+@pytest.mark.row("D-07")
+async def test_an_object_comes_in_parts(place: Place) -> None:
+    storage, key = place.storage, "uploads/parts.mp4"
+    content = [bytes([each]) * PART_BYTES for each in (1, 2)] + [b"the rest"]
+    name = await storage.begin_parts(key, mime="video/mp4")
+    # Whose answer was lost sends the same again.
+    await storage.put_part(key, name, 1, content[0])
+    tags = [await storage.put_part(key, name, at, part) for at, part in enumerate(content, 1)]
+    assert not await storage.exists(key)
+    await storage.join_parts(key, name, tags)
+    assert await storage.get(key) == b"".join(content)
+    answer = await place.client.get(storage.url(key), headers={"range": "bytes=0-3"})
+    assert answer.content == b"\1\1\1\1"
+    with pytest.raises(KeyError):
+        await storage.put_part(key, name, 4, b"late")
+
+
+async def test_parts_that_were_dropped_are_gone(place: Place) -> None:
+    storage, key = place.storage, "uploads/dropped.mp4"
+    name = await storage.begin_parts(key, mime="video/mp4")
+    tag = await storage.put_part(key, name, 1, b"a part")
+    for _ in range(2):
+        await storage.drop_parts(key, name)
+    with pytest.raises(KeyError):
+        await storage.join_parts(key, name, [tag])
+    assert not await storage.exists(key)
 
 
 async def test_a_reading_link_writes_nothing(place: Place) -> None:
