@@ -17,6 +17,7 @@ pytestmark = pytest.mark.anyio
 PATIENCE_S = 30.0
 
 
+@pytest.mark.row("D-22")
 async def test_readiness_goes_before_the_door_closes(database_url: str, redis_url: str) -> None:
     secret = "a secret of the tests, long enough"
     given = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SECRET_KEY": secret}
