@@ -174,5 +174,5 @@ async def test_what_concerns_somebody_waits_in_their_inbox(
     assert all(each["item_id"] == str(item_id) for each in inbox["items"])
     assert (await bob.get("/notifications")).json()["items"] == []
     marked = await ada.post("/notifications/read", json={})
-    assert marked.json() == {"unread_count": 0}
+    assert marked.json() == {"unread_count": 0, "unseen_count": 0}
     assert all(each["read"] for each in (await ada.get("/notifications")).json()["items"])

@@ -159,7 +159,7 @@ async def test_several_jobs_of_a_queue_run_at_a_time(
     queue: RqQueue, redis_url: str, bench: Bench
 ) -> None:
     bench.hold.clear()
-    await queue.enqueue_many(NOTE, [(str(n), Named(str(n))) for n in range(4)])
+    await queue.enqueue_many(NOTE, [(str(n), Named(str(n))) for n in range(worker.LANES["ingest"])])
     with working(redis_url):
         await asyncio.to_thread(bench.wait_for, worker.LANES["ingest"])
         bench.hold.set()

@@ -11,7 +11,7 @@ from server.kernel.database import driver_url
 _LEAST_POSTGRES = 15
 _LEAST_REDIS = (6, 2)
 _CONNECT_SECONDS = 5.0
-_PARKED = "SELECT count(*) FROM ops.outbox WHERE parked_at IS NOT NULL"
+_PARKED = "SELECT count(*) FROM ops.setbacks WHERE parked_at IS NOT NULL"
 
 
 def database(url: str) -> list[Finding]:
@@ -36,7 +36,7 @@ async def _ask(url: str) -> list[Finding]:
             "SELECT default_version FROM pg_available_extensions WHERE name = 'vector'"
         )
         parked = 0
-        if await connection.fetchval("SELECT to_regclass('ops.outbox')") is not None:
+        if await connection.fetchval("SELECT to_regclass('ops.setbacks')") is not None:
             parked = await connection.fetchval(_PARKED)
     finally:
         await connection.close()
