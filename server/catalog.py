@@ -16,6 +16,7 @@ from server.display import reactions as display_reactions
 from server.display import writing
 from server.engagement import exports as engagement_exports
 from server.engagement import http as engagement
+from server.engagement import reactions as engagement_reactions
 from server.feed import channel as feed_channels
 from server.feed import following as following_channel
 from server.feed import http as feed
@@ -92,6 +93,7 @@ REACTIONS: tuple[Reaction, ...] = (
     *item_reactions.reactions,
     *upload_reactions.reactions,
     *media_reactions.reactions,
+    *engagement_reactions.reactions,
     *display_reactions.reactions,
     *graph_reactions.reactions,
     *timeline_reactions.reactions,

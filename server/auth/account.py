@@ -4,10 +4,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from server import users
-from server.auth import actions, one_time, passwords, store
+from server.auth import actions, letters, one_time, passwords, store
 from server.auth.model import SignInAgain, SignInSeen, SignInsSeen, WrongCredentials
 from server.kernel.database import Db
 from server.kernel.problems import NotFound, SignInFirst
+from server.kernel.services import Policy
 from server.kernel.viewer import Viewer
 from server.users import Credentials
 
@@ -78,7 +79,7 @@ async def check_confirmation(known: Credentials, password: str, *, recent: bool)
 
 
 async def change_password(
-    db: Db, known: Credentials, password_hash: str, family: UUID, now: datetime
+    db: Db, policy: Policy, known: Credentials, password_hash: str, family: UUID, now: datetime
 ) -> list[UUID]:
     """Give a person another password; every other sign-in of theirs ends, which is said.
 
@@ -92,6 +93,7 @@ async def change_password(
         raise WrongCredentials
     await users.set_password_hash(db, known.user.id, password_hash)
     await one_time.use_up(db, known.user.id, now, "reset_password")
+    await letters.tell(db, policy, current.user, "password_changed", now)
     return await actions.end_all(db, known.user.id, now, but_for=family)
 
 

@@ -43,7 +43,8 @@ async def reset_password(call: Call[Reset, Nothing]) -> None:
     services = call.services
     password_hash = await passwords.hash_password(call.body.password)
     async with services.write() as db:
-        ended = await letters.reset(db, call.body.token, password_hash, services.clock.now())
+        now = services.clock.now()
+        ended = await letters.reset(db, services.policy, call.body.token, password_hash, now)
     await tell_ended(services, ended)
     cookies.take_back(call)
 
@@ -52,7 +53,7 @@ async def verify_email(call: Call[Link, Nothing]) -> None:
     """Confirm an address with the link that came to it."""
     services = call.services
     async with services.write() as db:
-        await letters.verify(db, call.body.token, services.clock.now())
+        await letters.verify(db, services.policy, call.body.token, services.clock.now())
 
 
 async def resend(call: Call[Nothing, Nothing]) -> None:
@@ -85,7 +86,9 @@ async def change_password(call: Call[ChangePassword, Nothing]) -> None:
     password_hash = await passwords.hash_password(call.body.new_password)
     async with services.write() as db:
         now = services.clock.now()
-        ended = await account.change_password(db, known, password_hash, _family(call), now)
+        ended = await account.change_password(
+            db, services.policy, known, password_hash, _family(call), now
+        )
     await tell_ended(services, ended)
 
 

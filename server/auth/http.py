@@ -2,7 +2,15 @@
 
 from server import users
 from server.auth import actions, cookies, letters, tokens
-from server.auth.model import Login, Me, Registration, SessionEnded, SignedIn, WrongCredentials
+from server.auth.model import (
+    Login,
+    Me,
+    Registration,
+    SessionEnded,
+    SignedIn,
+    Ways,
+    WrongCredentials,
+)
 from server.auth.outdated import tell_ended
 from server.kernel.endpoint import Call, Limit, Nothing, Operation
 from server.kernel.limits import admit
@@ -73,6 +81,11 @@ async def logout(call: Call[Nothing, Nothing]) -> None:
     cookies.take_back(call)
 
 
+async def ways(call: Call[Nothing, Nothing]) -> Ways:
+    """Say by what people can sign in here."""
+    return Ways(password=True, google=call.services.policy.google is not None)
+
+
 async def me(call: Call[Nothing, Nothing]) -> Me:
     """Give the account of whoever asks."""
     async with call.services.database.read() as db:
@@ -118,6 +131,14 @@ operations = [
         handler=logout,
         status=204,
         problems=(NotAllowed,),
+        tag="auth",
+    ),
+    Operation(
+        method="GET",
+        path="/auth/ways",
+        handler=ways,
+        returns=Ways,
+        public=True,
         tag="auth",
     ),
     Operation(

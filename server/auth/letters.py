@@ -23,6 +23,8 @@ from server.users import User
 LIFETIMES: dict[Purpose, timedelta] = {
     "verify_email": timedelta(hours=24),
     "reset_password": timedelta(minutes=30),
+    "password_changed": timedelta(days=7),
+    "email_changed": timedelta(days=7),
 }
 # However many doors ask, and from however many places (feed.md 2.5).
 MOST_LETTERS = 3
@@ -44,7 +46,12 @@ async def forgot(db: Db, policy: Policy, email: str, now: datetime) -> None:
         await _ask(db, policy, user, "reset_password", user.email, now)
 
 
-async def verify(db: Db, token: str, now: datetime) -> None:
+async def tell(db: Db, policy: Policy, user: User, what: Purpose, now: datetime) -> None:
+    """Have a person told at the address that was theirs until now: it may not have been them."""
+    await _send(db, policy, user, what, user.email, now)
+
+
+async def verify(db: Db, policy: Policy, token: str, now: datetime) -> None:
     """Take a token for the proof that its address reaches its owner.
 
     Raises:
@@ -58,9 +65,13 @@ async def verify(db: Db, token: str, now: datetime) -> None:
     # With another address, what was sent to the old one opens nothing any more.
     moved = found.email.lower() != user.email.lower()
     await one_time.use_up(db, user.id, now, None if moved else "verify_email")
+    if moved:
+        await tell(db, policy, user, "email_changed", now)
 
 
-async def reset(db: Db, token: str, password_hash: str, now: datetime) -> list[UUID]:
+async def reset(
+    db: Db, policy: Policy, token: str, password_hash: str, now: datetime
+) -> list[UUID]:
     """Give the owner of a token another password, and end all their sign-ins; says which.
 
     Raises:
@@ -72,6 +83,8 @@ async def reset(db: Db, token: str, password_hash: str, now: datetime) -> list[U
     # Whoever reads the letter has shown that the address reaches them.
     await users.confirm_email(db, found.user_id, found.email, now)
     await one_time.use_up(db, found.user_id, now)
+    user = (await users.by_ids(db, [found.user_id]))[found.user_id]
+    await tell(db, policy, user, "password_changed", now)
     return await actions.end_all(db, found.user_id, now)
 
 
@@ -82,7 +95,11 @@ async def letter_of(db: Db, policy: Policy, token_id: UUID, now: datetime) -> Le
         return None
     user = (await users.by_ids(db, [found.user_id])).get(found.user_id)
     holder = await users.by_email(db, found.email)
-    if user is None or user.state not in actions.MAY_SIGN_IN:
+    if user is None:
+        return None
+    if found.purpose not in one_time.LINKS:
+        return _notice(policy, user, found)
+    if user.state not in actions.MAY_SIGN_IN:
         return None
     if holder is not None and holder.id != user.id:
         # Somebody else's address: they are not to be bothered, and the asker learns nothing.
@@ -108,8 +125,13 @@ async def forget_ended(db: Db, now: datetime) -> None:
 async def _ask(
     db: Db, policy: Policy, user: User, purpose: Purpose, email: str, now: datetime
 ) -> None:
-    if await one_time.asked_since(db, user.id, now - LETTERS_WITHIN) >= MOST_LETTERS:
-        return
+    if await one_time.asked_since(db, user.id, now - LETTERS_WITHIN) < MOST_LETTERS:
+        await _send(db, policy, user, purpose, email, now)
+
+
+async def _send(
+    db: Db, policy: Policy, user: User, purpose: Purpose, email: str, now: datetime
+) -> None:
     token = OneTime(
         id=new_id(),
         user_id=user.id,
@@ -136,6 +158,15 @@ async def _good(db: Db, token: str, purpose: Purpose, now: datetime) -> OneTime:
     return found
 
 
+def _notice(policy: Policy, user: User, token: OneTime) -> Letter:
+    subject, told, otherwise = _WORDS[token.purpose]
+    text = (
+        f"Hello {user.display_name},\n\n{told}\n\n{token.created_at:%d %B %Y, %H:%M} UTC\n\n"
+        f"{otherwise}\n\n{policy.page_url}/\n"
+    )
+    return Letter(token.email, subject, text)
+
+
 def _written(policy: Policy, user: User, token: OneTime) -> Letter:
     secret = tokens.one_time_token(policy, token.id)
     link = f"{policy.page_url}/#{token.purpose.replace('_', '-')}={secret}"
@@ -157,5 +188,15 @@ _WORDS: dict[Purpose, tuple[str, str, str]] = {
         "Choose a new password",
         "open this link to choose a new password for Lumen:",
         "If you did not ask for it, you need do nothing: your password stays as it is.",
+    ),
+    "password_changed": (
+        "Your password was changed",
+        "the password of your account on Lumen was changed:",
+        'If it was not you, ask for a link to choose another one, at "Sign in":',
+    ),
+    "email_changed": (
+        "Your address was changed",
+        "the address of your account on Lumen is another one, and letters go there now:",
+        "If it was not you, somebody knows your password: tell whoever runs this server, at",
     ),
 }

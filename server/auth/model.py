@@ -124,6 +124,13 @@ class Which(Struct, frozen=True):
     keep_current: bool = False
 
 
+class Ways(Struct, frozen=True):
+    """By what people can sign in here."""
+
+    password: bool
+    google: bool
+
+
 class Me(Struct, frozen=True):
     """A person as they themselves see it."""
 

@@ -23,7 +23,9 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from server.kernel.database import Db, metadata
 
-Purpose: TypeAlias = Literal["verify_email", "reset_password"]
+Purpose: TypeAlias = Literal["verify_email", "reset_password", "password_changed", "email_changed"]
+# Those whose letters carry a link; the others only tell.
+LINKS: tuple[Purpose, ...] = ("verify_email", "reset_password")
 
 # What a link in a letter carries: good once, for a while, for one purpose.
 one_time_tokens = Table(
@@ -32,7 +34,7 @@ one_time_tokens = Table(
     Column("id", PG_UUID, primary_key=True),
     Column("user_id", PG_UUID, ForeignKey("content.users.id", ondelete="CASCADE"), nullable=False),
     Column("purpose", Text, nullable=False),
-    # Where it is sent: for a change of address the new one.
+    # Where it is sent: to confirm a change of address the new one, to tell of it the old one.
     Column("email", Text, nullable=False),
     # SHA-256 of the token: the table alone opens nothing.
     Column("digest", LargeBinary, nullable=False, unique=True),
@@ -40,7 +42,10 @@ one_time_tokens = Table(
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("sent_at", DateTime(timezone=True)),
     Column("used_at", DateTime(timezone=True)),
-    CheckConstraint("purpose in ('verify_email', 'reset_password')", name="purpose"),
+    CheckConstraint(
+        "purpose in ('verify_email', 'reset_password', 'password_changed', 'email_changed')",
+        name="purpose",
+    ),
     Index(None, "user_id"),
     Index("ix_one_time_tokens_unsent", "created_at", postgresql_where=text("sent_at is null")),
     schema="ops",
@@ -99,20 +104,22 @@ async def hold(db: Db, digest: bytes) -> OneTime | None:
 
 
 async def asked_since(db: Db, user_id: UUID, moment: datetime) -> int:
-    """Count the tokens that were made for a person since a moment."""
+    """Count the links that were made for a person since a moment."""
     counted = select(func.count()).where(
-        one_time_tokens.c.user_id == user_id, one_time_tokens.c.created_at > moment
+        one_time_tokens.c.user_id == user_id,
+        one_time_tokens.c.created_at > moment,
+        one_time_tokens.c.purpose.in_(LINKS),
     )
     return int((await db.execute(counted)).scalar_one())
 
 
 async def use_up(db: Db, user_id: UUID, now: datetime, purpose: Purpose | None = None) -> None:
-    """Use a person's tokens up: those of one purpose, or all."""
+    """Use a person's links up: those of one purpose, or all."""
     unused = one_time_tokens.update().where(
-        one_time_tokens.c.user_id == user_id, one_time_tokens.c.used_at.is_(None)
+        one_time_tokens.c.user_id == user_id,
+        one_time_tokens.c.used_at.is_(None),
+        one_time_tokens.c.purpose.in_(LINKS if purpose is None else (purpose,)),
     )
-    if purpose is not None:
-        unused = unused.where(one_time_tokens.c.purpose == purpose)
     await db.execute(unused.values(used_at=now))
 
 

@@ -58,6 +58,7 @@ poll_votes = Table(
     Column("option", SmallInteger, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     CheckConstraint("option between 0 and 3", name="option"),
+    Index("ix_poll_votes_user", "user_id"),
     schema="engage",
     postgresql_partition_by="RANGE (poll_id)",
 )

@@ -250,6 +250,43 @@ async def test_another_address_becomes_ones_own_with_the_link_that_came_to_it(
     # What went to the old address opens nothing any more.
     given = {"token": to_the_old, "password": "battery staple"}
     assert (await other.post("/auth/password/reset", json=given)).status_code == 410
+    # And whoever reads there is told.
+    await house.work()
+    told = house.post.letters[-1]
+    assert (told.to, told.subject) == (ADA["email"], "Your address was changed")
+    assert "=" not in told.text
+
+
+async def test_another_password_is_told_of_even_if_the_account_is_left_at_once(
+    house: House, client: httpx2.AsyncClient
+) -> None:
+    await _registered(client)
+    await house.work()
+    house.post.letters.clear()
+    change = {"password": ADA["password"], "new_password": "battery staple"}
+    assert (await client.put("/auth/password", json=change)).status_code == 204
+    gone = await client.request("DELETE", "/auth/me", json={"password": "battery staple"})
+    assert gone.status_code == 204
+    # The queue is lost; the sweep finds the letter.
+    await house.services.redis.flushall()
+    await house.work()
+    await house.work()
+    assert [(each.to, each.subject) for each in house.post.letters] == [
+        (ADA["email"], "Your password was changed")
+    ]
+
+
+async def test_a_link_that_was_used_to_reset_is_told_of(
+    house: House, client: httpx2.AsyncClient, other: httpx2.AsyncClient
+) -> None:
+    await _registered(client)
+    for _ in range(2):
+        await other.post("/auth/password/forgot", json={"email": ADA["email"]})
+        await house.work()
+        given = {"token": house.post.token(), "password": "battery staple"}
+        assert (await other.post("/auth/password/reset", json=given)).status_code == 204
+        await house.work()
+        assert house.post.letters[-1].subject == "Your password was changed"
 
 
 async def test_an_address_of_somebody_else_is_neither_given_nor_told_of(
@@ -370,8 +407,13 @@ async def test_who_leaves_is_gone_and_may_come_back_for_a_while(
     assert (await _sign_in(other, ADA["password"], restore=True)).status_code == 200
     assert (await other.get("/users/ada_l")).status_code == 200
     async with house.services.database.read() as db:
-        rows = await db.execute(text("select topic from ops.outbox where topic like 'user.%'"))
-        assert [row.topic for row in rows] == ["user.deleted", "user.restored"]
+        rows = await db.execute(
+            text("select topic from ops.outbox where topic like 'user.%' order by seq")
+        )
+        # Both times, older access tokens are refused.
+        changed = "user.authority_changed"
+        told = [row.topic for row in rows]
+        assert told == ["user.deleted", changed, "user.restored", changed]
 
 
 async def test_leaving_does_not_wash_off_a_shadow_ban(

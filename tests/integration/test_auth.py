@@ -422,3 +422,7 @@ async def test_a_role_is_given_by_admins_only(services: Services) -> None:
         assert (await users.by_username(db, "ADA")) is not None
         with pytest.raises(NotFound):
             await users.set_role(db, root, new_id(), "creator", services.clock.now())
+
+
+async def test_without_google_there_is_only_the_password(client: httpx2.AsyncClient) -> None:
+    assert (await client.get("/auth/ways")).json() == {"password": True, "google": False}

@@ -236,3 +236,9 @@ async def test_names_that_are_taken_or_odd_get_another(
     assert await _come_back(client, issuer) == "/"
     name = (await client.get("/auth/me")).json()["username"]
     assert name.startswith("admin_")
+
+
+async def test_the_page_is_told_that_there_is_this_way_in(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/auth/ways")
+    assert answer.json() == {"password": True, "google": True}
+    assert answer.headers["cache-control"].startswith("public")

@@ -196,7 +196,7 @@ async def test_a_socket_has_no_role_that_was_taken(app: Starlette, services: Ser
         await connect(app.state.node.endpoint, auth_token=token)
 
 
-@pytest.mark.row("M-08")
+@pytest.mark.row("K13")
 async def test_an_emptied_redis_and_a_new_process_lose_nothing(
     app: Starlette, other: Starlette, services: Services
 ) -> None:
