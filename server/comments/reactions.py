@@ -2,6 +2,7 @@
 
 from server.comments import actions
 from server.comments.events import CommentCreated, CommentDeleted, CommentEdited
+from server.comments.model import HIDDEN_TOPIC, Hidden, HiddenOf
 from server.items.events import ItemsRetracted
 from server.kernel.database import Db
 from server.kernel.outbox import Reaction
@@ -45,8 +46,21 @@ async def hide_deleted(services: Services, _db: Db, event: CommentDeleted) -> No
 
 
 async def hide_comments(services: Services, db: Db, event: ItemsRetracted) -> None:
-    """Take retracted comments from wherever their items are open."""
-    for thread in (await actions.threads(db, event.ids)).values():
+    """Take retracted comments from wherever their items are open.
+
+    What is hidden with its author, each node takes from the screens of all others.
+    """
+    threads = (await actions.threads(db, event.ids)).values()
+    if event.hidden_author is not None:
+        places = [
+            (above, each.id) for each in threads for above in (each.target_id, each.parent_id)
+        ]
+        under = [Hidden(above, item_id) for above, item_id in places if above is not None]
+        own = [Hidden(each, each) for each in event.ids]
+        told = HiddenOf(event.hidden_author, [*own, *under])
+        await services.publisher.broadcast(HIDDEN_TOPIC, "hidden", told)
+        return
+    for thread in threads:
         gone = {"ids": [thread.id]}
         for above in (thread.target_id, thread.parent_id):
             if above is not None:

@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from realtime import Broadcast, Channel, Endpoint, Frame, Presence, Refused
 from server import engagement
+from server.comments.model import HIDDEN_TOPIC, HiddenOf
 from server.comments.typing import TOLD_SECONDS, Paced, Timer, Typing, Writer, Writing
 from server.engagement import (
     COUNTERS_EVENT,
@@ -183,6 +184,21 @@ class Room:
         if self._rereading is None or self._rereading.done():
             self._rereading = self._read(self._read_all())
 
+    def on_hidden(self, broadcast: Broadcast) -> None:
+        """Hear that somebody is hidden: their things leave all screens but their own."""
+        told = broadcast.decode(HiddenOf)
+        for each in told.items:
+            others = [
+                screen
+                for screen in self._screens.get(each.on, {})
+                if screen.reader != told.author_id
+            ]
+            if others:
+                gone = RetractPush([each.id])
+                frame = self._hub.frame(f"item:{each.on}", "retract", gone)
+                for screen in others:
+                    screen.push_frame(frame)
+
     async def end(self) -> None:
         """Stop reading."""
         for task in self._reading:
@@ -246,6 +262,7 @@ async def running(services: Services, endpoint: Endpoint) -> AsyncIterator[Room]
         endpoint.subscribe(COUNTERS_TOPIC, room.on_counters),
         endpoint.subscribe(POLLS_TOPIC, room.on_polls),
         endpoint.subscribe(TYPING_TOPIC, room.on_typing),
+        endpoint.subscribe(HIDDEN_TOPIC, room.on_hidden),
         endpoint.on_gap(room.on_missed),
     ]
     try:

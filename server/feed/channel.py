@@ -150,6 +150,7 @@ class NewsChannel(FeedChannel):
 
     @override
     async def joined(self, params: JoinNews) -> NewsPage:
+        self.enter()
         self.cursor, self.lead = params.cursor, params.fresh
         page = await self.give(self.wanted(params.limit))
         self.acked = self.place.seq - len(page.slides)
@@ -199,6 +200,7 @@ class ForYouChannel(FeedChannel):
 
     @override
     async def joined(self, params: JoinForYou) -> ItemsPage:
+        self.enter()
         self.cursor = params.cursor
         self.playable = params.media == "video"
         page = await self.give(self.wanted(params.limit))

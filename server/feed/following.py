@@ -41,14 +41,13 @@ class FollowingChannel(ReaderChannel):
     def __init__(self, socket: Socket, topic: str) -> None:
         super().__init__(socket, topic)
         self.live = self.services.part(Live)
-        self.reader: UUID | None = None
         self.cursor: str | None = None
 
     @override
     async def joined(self, params: JoinFollowing) -> TimelinePage:
+        self.enter()
         self.cursor = params.cursor
         page = await self._give(params.limit)
-        self.reader = self.viewer.id
         if self.reader is not None:
             self.live.open(self.reader, self)
         return page

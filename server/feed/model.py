@@ -127,6 +127,13 @@ class Fresh(Struct, frozen=True):
     ids: list[UUID]
 
 
+class Hidden(Struct, frozen=True):
+    """Items of somebody who is hidden, as nodes hear of it: gone for all but their author."""
+
+    ids: list[UUID]
+    author_id: UUID
+
+
 class Retract(Struct, frozen=True):
     """These items must be gone from the screen."""
 

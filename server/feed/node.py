@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Collection, Iterable
+from typing import Protocol
 from uuid import UUID
 
-from realtime import Broadcast, Endpoint
+from realtime import Broadcast, Endpoint, Frame
 from server import engagement
 from server.engagement import COUNTERS_EVENT, COUNTERS_TOPIC, ItemCounts
 from server.feed.assemble import News
@@ -14,7 +15,7 @@ from server.feed.cursor import Cursors
 from server.feed.foryou import ForYou
 from server.feed.impressions import Impressions
 from server.feed.ledger import RedisLedger
-from server.feed.model import Counters, Retract
+from server.feed.model import Counters, Hidden, Retract
 from server.feed.pool import NewsPool
 from server.feed.related import Related
 from server.feed.session import Sessions
@@ -24,7 +25,22 @@ from server.timelines.events import Appeared
 
 # Told between nodes; no client can join it. Its events say what to read anew.
 POOL_TOPIC = "pool"
-NEW, CARDS, GONE = "new", "cards", "gone"
+NEW, CARDS, GONE, HIDDEN = "new", "cards", "gone", "hidden"
+
+
+class Screen(Protocol):
+    """A channel that shows a feed."""
+
+    topic: str
+
+    @property
+    def reader(self) -> UUID | None:
+        """Who looks at it."""
+        ...
+
+    def push_frame(self, frame: Frame) -> None:
+        """Send the frame."""
+        ...
 
 
 class FeedNode:
@@ -33,6 +49,8 @@ class FeedNode:
     def __init__(self, services: Services, endpoint: Endpoint, timer: Timer) -> None:
         self._services = services
         self._endpoint = endpoint
+        # As many as there are open feeds on this node.
+        self._screens: dict[Screen, None] = {}
         self.related = Related(services)
         self.pool = NewsPool(services, expect=self.related.expect)
         self.news = News(self.pool, self.related)
@@ -44,6 +62,14 @@ class FeedNode:
             memory=self.impressions,
         )
         self.counters = CountersHub(make_frame=endpoint.frame, read=self._read_counts, timer=timer)
+
+    def open(self, screen: Screen) -> None:
+        """Let a screen be told what not all screens are told."""
+        self._screens[screen] = None
+
+    def leave(self, screen: Screen) -> None:
+        """One screen fewer."""
+        self._screens.pop(screen, None)
 
     def forget(self, gone: Collection[UUID] | None = None) -> None:
         """Read everything anew, or what these items were in."""
@@ -62,6 +88,8 @@ class FeedNode:
             self.pool.forget()
         elif broadcast.event == CARDS:
             self.foryou.forget()
+        elif broadcast.event == HIDDEN:
+            self._hide(broadcast.decode(Hidden))
         else:
             # Without ids it is told of everything.
             self.forget(broadcast.decode(Retract).ids or None)
@@ -73,6 +101,19 @@ class FeedNode:
         else:
             # Whoever folds now may not have been told by the one before it.
             self.counters.reread()
+
+    def _hide(self, hidden: Hidden) -> None:
+        """Take items off all screens but those of their author, who is not to notice."""
+        self.forget(hidden.ids)
+        frames: dict[str, Frame] = {}
+        for screen in tuple(self._screens):
+            if screen.reader == hidden.author_id:
+                continue
+            frame = frames.get(screen.topic)
+            if frame is None:
+                gone = Retract(hidden.ids)
+                frame = frames[screen.topic] = self._endpoint.frame(screen.topic, "retract", gone)
+            screen.push_frame(frame)
 
     async def close(self) -> None:
         """Stop reading ahead, and write what waits."""

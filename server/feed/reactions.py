@@ -3,8 +3,8 @@
 from uuid import UUID
 
 from server import display, items
-from server.feed.model import EDITED_AT_ONCE, CardReady, Edited, Fresh, Retract
-from server.feed.node import CARDS, GONE, NEW, POOL_TOPIC
+from server.feed.model import EDITED_AT_ONCE, CardReady, Edited, Fresh, Hidden, Retract
+from server.feed.node import CARDS, GONE, HIDDEN, NEW, POOL_TOPIC
 from server.feed.pool import FEATURED_KINDS
 from server.items import StoredItem
 from server.items.events import ItemsEdited, ItemsEmbedded, ItemsRestored, ItemsRetracted
@@ -56,7 +56,11 @@ async def tell_edited(services: Services, db: Db, event: ItemsEdited) -> None:
 
 
 async def tell_gone(services: Services, _db: Db, event: ItemsRetracted) -> None:
-    """Take items off every open screen."""
+    """Take items off every open screen; each node spares their author who is hidden."""
+    if event.hidden_author is not None:
+        hidden = Hidden(event.ids, event.hidden_author)
+        await services.publisher.broadcast(POOL_TOPIC, HIDDEN, hidden)
+        return
     gone = Retract(event.ids)
     await services.publisher.broadcast(POOL_TOPIC, GONE, gone)
     feeds = ("feed:news", "feed:foryou", "feed:following")

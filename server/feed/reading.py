@@ -43,6 +43,13 @@ class ReaderChannel(TypedChannel):
         super().__init__(socket, topic)
         self.node = self.services.part(FeedNode)
         self.watcher = Watcher(self)
+        self.reader: UUID | None = None
+
+    def enter(self) -> None:
+        """Note who looks, before anything is read for them: until the end they are told."""
+        self.reader = self.viewer.id
+        self.node.open(self)
+        self.engine.on_end(lambda: self.node.leave(self))
 
     async def watch(self, watch: Watch) -> Counters:
         """Follow the counters of items, beginning with how they stand."""

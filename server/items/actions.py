@@ -23,7 +23,7 @@ from server.items.model import (
     Words,
 )
 from server.items.stories import Story
-from server.items.telling import tell
+from server.items.telling import tell, tell_hidden
 from server.kernel.database import Db
 from server.kernel.problems import SignInFirst
 from server.kernel.viewer import Viewer
@@ -75,8 +75,8 @@ async def restore(db: Db, ids: Collection[UUID]) -> list[UUID]:
 
 
 async def hide_of(db: Db, author_id: UUID) -> None:
-    """Take the newest items of somebody off every open screen; they themselves stay as they are."""
-    await tell(db, ItemsRetracted, await _newest_of(db, author_id))
+    """Take the newest items of somebody off all open screens but theirs; the items stay."""
+    await tell_hidden(db, author_id, await _newest_of(db, author_id))
 
 
 async def show_of(db: Db, author_id: UUID) -> None:

@@ -35,7 +35,9 @@ class ItemsRestored(Event, frozen=True):
 
 
 class ItemsRetracted(Event, frozen=True):
-    """Items must be gone from every open screen."""
+    """Items must be gone from every open screen, but of an author who is hidden."""
 
     topic: ClassVar[str] = "item.retracted"
     ids: list[UUID]
+    # Whom others see no more, and who is not to notice it.
+    hidden_author: UUID | None = None

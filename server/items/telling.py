@@ -1,5 +1,6 @@
 """Tells the others of what happened to items, not too many at a time."""
 
+from collections.abc import Iterator
 from uuid import UUID
 
 from server.items.events import (
@@ -20,6 +21,16 @@ async def tell(
     ids: tuple[UUID, ...],
 ) -> None:
     """Emit the event that tells of items, in parts."""
-    for start in range(0, len(ids), EVENT_IDS):
-        part = list(ids[start : start + EVENT_IDS])
+    for part in _parts(ids):
         await outbox.emit(db, kind(part), key=part[0])
+
+
+async def tell_hidden(db: Db, author_id: UUID, ids: tuple[UUID, ...]) -> None:
+    """Emit that items must be gone from the screens of all but their author, in parts."""
+    for part in _parts(ids):
+        await outbox.emit(db, ItemsRetracted(part, hidden_author=author_id), key=part[0])
+
+
+def _parts(ids: tuple[UUID, ...]) -> Iterator[list[UUID]]:
+    for start in range(0, len(ids), EVENT_IDS):
+        yield list(ids[start : start + EVENT_IDS])

@@ -54,13 +54,15 @@ async def take_back(db: Db, notices: Sequence[Notice], now: datetime) -> None:
                 await _withdraw(db, notice, found, held[notice.user_id].change, now)
 
 
-async def retract(db: Db, item_ids: Collection[UUID], now: datetime) -> None:
-    """Take out of every inbox what is about items that are gone."""
-    owners = await changing.owners_of(db, item_ids)
+async def retract(
+    db: Db, item_ids: Collection[UUID], now: datetime, but_of: UUID | None = None
+) -> None:
+    """Take out of every inbox, but perhaps one, what is about items that are gone."""
+    owners = [each for each in await changing.owners_of(db, item_ids) if each != but_of]
     if not owners:
         return
     held = await changing.hold(db, owners)
-    for user_id, ids in (await changing.retract(db, item_ids, now)).items():
+    for user_id, ids in (await changing.retract(db, owners, item_ids, now)).items():
         event = NotificationsGone(user_id=user_id, ids=ids, change=held[user_id].change)
         await outbox.emit(db, event, key=user_id)
 

@@ -114,11 +114,11 @@ _RETRACT = text(
     """
     update engage.notifications n set gone_at = :now, change = held.change
     from engage.inboxes held
-    where held.user_id = n.user_id and n.gone_at is null
+    where held.user_id = n.user_id and n.user_id = any(:owners) and n.gone_at is null
       and (n.item_id = any(:items) or n.target_id = any(:items) or n.comment_id = any(:items))
     returning n.user_id, n.id
     """
-).bindparams(bindparam("items", type_=ARRAY(PG_UUID)))
+).bindparams(bindparam("owners", type_=ARRAY(PG_UUID)), bindparam("items", type_=ARRAY(PG_UUID)))
 
 
 class Held(Struct, frozen=True):
@@ -222,9 +222,12 @@ async def owners_of(db: Db, items: Collection[UUID]) -> list[UUID]:
     return list((await db.execute(_RETRACTED_OWNERS, {"items": list(items)})).scalars())
 
 
-async def retract(db: Db, items: Collection[UUID], now: datetime) -> dict[UUID, list[UUID]]:
+async def retract(
+    db: Db, owners: Collection[UUID], items: Collection[UUID], now: datetime
+) -> dict[UUID, list[UUID]]:
     """Take what is about items out of inboxes that are held; gives what is gone, by owner."""
     gone: dict[UUID, list[UUID]] = {}
-    for row in await db.execute(_RETRACT, {"items": list(items), "now": now}):
+    values = {"owners": list(owners), "items": list(items), "now": now}
+    for row in await db.execute(_RETRACT, values):
         gone.setdefault(row.user_id, []).append(row.id)
     return gone

@@ -74,7 +74,7 @@ async def on_unfollowed(services: Services, db: Db, event: Unfollowed) -> None:
 
 async def on_retracted(services: Services, db: Db, event: ItemsRetracted) -> None:
     """Take out of every inbox what is about items that are gone."""
-    await actions.retract(db, event.ids, services.clock.now())
+    await actions.retract(db, event.ids, services.clock.now(), but_of=event.hidden_author)
 
 
 async def on_decided(services: Services, db: Db, event: Decided) -> None:

@@ -135,3 +135,47 @@ async def test_who_is_shadowbanned_notices_nothing_and_nobody_else_notices_them(
     await screen.receive("marker")
     # How many are here is told; nothing of what she wrote is.
     assert {each.event for each in screen.received} <= {"presence"}
+
+
+@pytest.mark.row("M-20")
+async def test_who_is_shadowbanned_keeps_what_is_on_their_own_screens(
+    ada: Ada, services: Services
+) -> None:
+    post = (await ada.ask("POST", "/posts", {"body": "Watches!"})).json()["id"]
+    async with services.write() as db:
+        other, bob = await an_item(db), await a_user(db, "bob")
+    said = (await ada.ask("POST", f"/items/{other}/comments", {"body": "Buy"})).json()["id"]
+    liked = auth.access_token(services.policy, bob, new_id(), services.clock.now())
+    head = {"authorization": f"Bearer {liked}"}
+    assert (await ada.client.put(f"/items/{post}/like", headers=head)).status_code == 200
+    await tell(services)
+    topics = ("feed:news", "feed:foryou", "feed:following", f"item:{post}", f"item:{other}")
+    endpoint = ada.app.state.node.endpoint
+    own = await connect(endpoint, auth_token=ada.token)
+    bobs, visitors = await connect(endpoint, auth_token=liked), await connect(endpoint)
+    shown = {own: topics, bobs: topics, visitors: tuple({*topics} - {"feed:following"})}
+    for screen, open_topics in shown.items():
+        for topic in open_topics:
+            assert (await screen.join(topic)).ok
+    assert (await own.join(f"user:{ada.id}")).ok
+
+    await ada.judged("shadowbanned")
+
+    for screen in (bobs, visitors):
+        gone = {
+            topic: (await screen.receive("retract", topic)).payload["ids"]
+            for topic in shown[screen]
+        }
+        assert all({post, said} & set(ids) for ids in gone.values())
+        assert gone[f"item:{post}"] == [post]
+        assert gone[f"item:{other}"] == [said]
+    # What is told to all after it has come, and nothing before it.
+    for topic in (*topics, f"user:{ada.id}"):
+        await services.publisher.broadcast(topic, "marker", {})
+        await own.receive("marker", topic)
+    told = {each.event for each in own.received}
+    assert not told & {"retract", "gone", "moderation"}
+    unread = (await ada.ask("GET", "/notifications")).json()["items"]
+    assert [each["kind"] for each in unread] == ["like"]
+    mine = (await ada.ask("GET", "/users/ada_l/items")).json()["items"]
+    assert [each["id"] for each in mine] == [post]
