@@ -29,7 +29,7 @@ from server.kernel.endpoint import Edge, Operation, problem_response
 from server.kernel.problems import NotFound, Problem
 from server.kernel.services import Policy, Services
 from server.kernel.viewer import Viewer
-from server.settings import Settings, listed
+from server.settings import Settings, SettingsError, listed, rates_of
 from server.socket import RATES, UserSocket
 
 STATIC = Path(__file__).parent / "static"
@@ -45,9 +45,15 @@ ALLOWED_HEADERS = (
     "if-none-match",
     "idempotency-key",
     "x-phoenix-authtoken",
+    # Of resumable uploads, as the tus protocol has them.
+    *("tus-resumable", "upload-length", "upload-offset", "upload-metadata", "upload-checksum"),
 )
 
-EXPOSED_HEADERS = ("etag", "x-request-id", "retry-after", "ratelimit", "ratelimit-policy")
+EXPOSED_HEADERS = (
+    *("etag", "x-request-id", "retry-after", "ratelimit", "ratelimit-policy"),
+    *("location", "tus-resumable", "tus-version", "upload-offset", "upload-length"),
+    *("upload-expires", "upload-key"),
+)
 
 ALL_OPERATIONS: tuple[Operation, ...] = (*OPERATIONS, *health.operations)
 
@@ -63,6 +69,7 @@ class Node:
 
     def __init__(self, settings: Settings) -> None:
         _, redis_url = required_urls(settings)
+        check_rates(settings)
         self._settings = settings
         self._services: Services | None = None
         self.leaving = health.Leaving()
@@ -147,7 +154,7 @@ def create_app(settings: Settings) -> Starlette:
             Middleware(
                 CORSMiddleware,
                 allow_origins=listed(settings.cors_origins),
-                allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+                allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
                 allow_headers=ALLOWED_HEADERS,
                 expose_headers=EXPOSED_HEADERS,
                 allow_credentials=True,
@@ -169,6 +176,25 @@ def _who_asks(policy: Policy, request: Request) -> Viewer:
     return identify_request(
         policy, request, outdated=lambda claims: outdated.covers(services, claims)
     )
+
+
+# Limits that no operation has for itself.
+_SHARED_LIMITS = frozenset({"read", "write", "address", "signup"})
+
+
+def check_rates(settings: Settings) -> None:
+    """Let nobody believe in a limit that holds nowhere.
+
+    Raises:
+        SettingsError: RATES names a limit that there is not.
+
+    """
+    own = {each.name for each in ALL_OPERATIONS if each.limit is not None}
+    unknown = sorted(rates_of(settings.rates).keys() - own - _SHARED_LIMITS)
+    if unknown:
+        raise SettingsError(
+            f"RATES names {', '.join(unknown)}: there is no such limit, docs/limits.md has them."
+        )
 
 
 def origins_of(settings: Settings) -> list[str]:

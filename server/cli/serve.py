@@ -7,7 +7,7 @@ import sys
 import click
 
 from server.cli import given
-from server.settings import Settings
+from server.settings import Settings, SettingsError
 
 # Long enough to hand the open sockets over in batches, short enough for a host's patience.
 GRACEFUL_SECONDS = 20
@@ -77,7 +77,10 @@ def run(settings: Settings, host: str, port: int, *, shares_port: bool = False) 
     from server.kernel import logs
 
     logs.configure(settings.log_level, settings.log_format)
-    app = create_app(settings)
+    try:
+        app = create_app(settings)
+    except SettingsError as error:
+        given.refuse(str(error))
     node = app.state.node
     config = uvicorn.Config(
         app,
