@@ -18,6 +18,7 @@ from realtime.node import Node
 from realtime.runner import Runner
 from realtime.serializer import V2_SERIALIZER, reply_frame
 from realtime.socket import Socket
+from realtime.way import late
 from realtime.writer import FramedWriter
 
 _read: Final = msgspec.json.Decoder(tuple[Any, Any, str, str, Raw]).decode
@@ -96,8 +97,13 @@ class ExpressConnection(Connection):
         fanout = self.fanout
         if fanout.jobs or fanout.runs or self._halted or len(frame) > _MOST:
             fanout.answer(self._lane, frame)  # behind what waits, and within the bounds
-        else:
-            self._write(frame)
+            return
+        try:
+            taken = self._write(frame)
+        except OSError:
+            taken = 0
+        if taken != len(frame):
+            late(self._write, frame, taken)
 
     def paused(self, *, is_paused: bool) -> None:
         """Take notice that the client has stopped reading, or reads again."""

@@ -1,12 +1,14 @@
 """Who listens to one topic on this node, and a broadcast that is on its way to them."""
 
 from collections.abc import Callable
+from itertools import islice
 from typing import TypeAlias
 
 from realtime.frame import Frame
 from realtime.message import Broadcast
 from realtime.serializer import Serializer
-from realtime.writer import Write, Writer
+from realtime.way import Write, write_each
+from realtime.writer import Writer
 
 Listener: TypeAlias = Callable[[Broadcast], None]
 Watcher: TypeAlias = Callable[[Frame], None]
@@ -84,10 +86,9 @@ class Sending:
         pending, data = self.pending, self.data
         if len(pending) <= most:
             self.pending = {}
-            for write in pending.values():
-                write(data)
+            write_each(pending.values(), data)
             return len(pending)
-        take = pending.popitem
-        for _ in range(most):
-            take()[1](data)
+        members = tuple(islice(pending, most))
+        writes = [pending.pop(member) for member in members]
+        write_each(writes, data)
         return most

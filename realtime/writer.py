@@ -1,20 +1,21 @@
 """The bounded way out to one client."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from realtime.close import SLOW, Close
 from realtime.frame import Wire
 from realtime.serializer import Serializer
-
-Write: TypeAlias = Callable[[bytes], None]
+from realtime.way import Write
 
 
 class Lane(Protocol):
     """A transport that takes complete frames as bytes and never blocks."""
 
+    direct: Write  # takes what it can at once, behind all that was written; the rest is for `late`
+
     def write(self, data: bytes) -> None:
-        """Hand bytes to the transport."""
+        """Write bytes, behind all that was written."""
 
     def buffered(self) -> int:
         """Return how many bytes the peer has not taken yet."""
@@ -80,7 +81,7 @@ class FramedWriter:
         self.closing = False
         self._lane = lane
         self._write = lane.write
-        self.direct: Write = lane.write
+        self.direct = lane.direct
         self._limit = limit
         self._grace_s = grace_s
         self.overflowed: Callable[[int], None] = ignore_overflow

@@ -14,7 +14,8 @@ from realtime.frame import Wire
 from realtime.message import Message
 from realtime.serializer import Serializer, negotiate
 from realtime.socket import ConnectInfo
-from realtime.writer import Write, ignore_overflow
+from realtime.way import Write
+from realtime.writer import ignore_overflow
 
 
 class Reply(Struct, frozen=True):

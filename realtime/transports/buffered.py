@@ -5,7 +5,8 @@ from collections.abc import Callable
 from realtime.close import SLOW, Close
 from realtime.frame import Wire
 from realtime.serializer import Serializer
-from realtime.writer import Write, ignore_overflow
+from realtime.way import Write
+from realtime.writer import ignore_overflow
 
 
 class BufferedWriter:

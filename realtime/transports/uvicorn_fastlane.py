@@ -35,6 +35,7 @@ from realtime.transports.frames import (
 from realtime.transports.upgrade import Upgrade, read_upgrade, switching
 from realtime.transports.uvicorn_stock import StockProtocol, quiet_logger
 from realtime.transports.websocket import LANE, Sink
+from realtime.way import Way, Write, way_past
 
 try:
     from websockets.speedups import apply_mask
@@ -86,6 +87,8 @@ class FastlaneProtocol(asyncio.Protocol):
             "_state",
             "_stock",
             "_task",
+            "_way",
+            "direct",
             "transport",
             "write",
         ),
@@ -93,6 +96,7 @@ class FastlaneProtocol(asyncio.Protocol):
 
     transport: asyncio.Transport
     write: Callable[[bytes], None]
+    direct: Write
 
     def __init__(
         self, config: Config, server_state: ServerState, app_state: dict[str, Any]
@@ -112,6 +116,7 @@ class FastlaneProtocol(asyncio.Protocol):
         self._closed = False  # a close frame has gone out
         self._lost = False
         self._stock: StockProtocol | None = None
+        self._way: Way | None = None
         self._task: asyncio.Task[None] | None = None
 
     # The lane.
@@ -157,7 +162,7 @@ class FastlaneProtocol(asyncio.Protocol):
     def connection_made(self, transport: BaseTransport) -> None:
         """Take the transport, and its way of writing as it is."""
         self.transport = cast("asyncio.Transport", transport)
-        self.write = self.transport.write
+        self.write = self.direct = self.transport.write
         self._state.connections.add(self)  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
@@ -185,6 +190,8 @@ class FastlaneProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell of the end where nobody said anything."""
         self._lost = True
+        if self._way is not None:
+            self._way.shut()  # the number of its socket is about to be another's
         if self._stock is not None:
             self._stock.connection_lost(exc)
             return
@@ -276,6 +283,9 @@ class FastlaneProtocol(asyncio.Protocol):
         if asked is None or not self._claimed or message["type"] != "websocket.accept":
             await self._hand_over().send(message)
         elif not self._lost:
+            self._way = way_past(self.transport)
+            if self._way is not None:
+                self.write, self.direct = self._way.write, self._way.send
             headers = [*self._state.default_headers, *message.get("headers", ())]
             self.write(switching(asked.key, headers, message.get("subprotocol")))
 

@@ -16,7 +16,8 @@ from realtime.serializer import Serializer
 from realtime.socket import ConnectRefused, Socket
 from realtime.transports.admission import Receive, Scope, Send, admit
 from realtime.transports.http import start
-from realtime.writer import FramedWriter, Lane, Write, ignore_overflow
+from realtime.way import Write
+from realtime.writer import FramedWriter, Lane, ignore_overflow
 
 LANE = "realtime.lane"
 

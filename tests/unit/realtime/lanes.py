@@ -9,6 +9,7 @@ from realtime.close import Close
 from realtime.express import connection_of
 from realtime.serializer import negotiate
 from realtime.socket import ConnectInfo
+from realtime.way import Write
 from realtime.writer import FramedWriter
 
 
@@ -19,6 +20,7 @@ class LaneClient:
         self.sent = bytearray()
         self.closed: Close | None = None
         self.connection: Any = None
+        self.direct: Write = self.write
 
     def write(self, data: bytes) -> None:
         self.sent += data

@@ -14,7 +14,8 @@ from realtime.message import pack
 from realtime.serializer import V1_SERIALIZER, V2_SERIALIZER, Serializer
 from realtime.telemetry import Event, Flushed, Telemetry
 from realtime.testing import run
-from realtime.writer import Write, ignore_overflow
+from realtime.way import Write
+from realtime.writer import ignore_overflow
 
 
 class Counting:

@@ -2,6 +2,7 @@
 
 from realtime.close import RESTARTING, SLOW, Close
 from realtime.serializer import V2_SERIALIZER
+from realtime.way import Write
 from realtime.writer import FramedWriter
 
 
@@ -12,6 +13,7 @@ class Line:
         self.written: list[bytes] = []
         self.unread = 0
         self.closed: list[tuple[Close, float]] = []
+        self.direct: Write = self.write
 
     def write(self, data: bytes) -> None:
         self.written.append(data)
