@@ -50,6 +50,7 @@ from server.timelines import reactions as timeline_reactions
 from server.uploads import exports as upload_exports
 from server.uploads import http as uploads
 from server.uploads import reactions as upload_reactions
+from server.uploads import tus_http
 from server.users import exports as user_exports
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -62,6 +63,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *display_lists.operations,
     *writing.operations,
     *posts.operations,
+    *tus_http.operations,
     *uploads.operations,
     *graph.operations,
     *timelines.operations,

@@ -77,6 +77,7 @@ def develop(path: Path, suffix: str, hears: Hears) -> Developed:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with _opened(path, suffix) as opened:
+                _check_size(opened.size, suffix)
                 return _developed(opened, suffix, path.parent, hears)
     except NotAFilm as refusal:
         raise NotAPicture(str(refusal)) from refusal
@@ -90,10 +91,13 @@ def develop(path: Path, suffix: str, hears: Hears) -> Developed:
 def _opened(path: Path, suffix: str) -> Image.Image:
     name = _FORMATS[suffix]
     try:
-        opened = Image.open(path, formats=(name,))
+        return Image.open(path, formats=(name,))
     except UnidentifiedImageError as error:
         raise NotAPicture(f"It says that it is a {name} picture, and is none.") from error
-    width, height = opened.size
+
+
+def _check_size(size: tuple[int, int], suffix: str) -> None:
+    width, height = size
     most = MOST_PIXELS.get(suffix, MOST_PIXELS_READ_WHOLE)
     if width * height > most:
         raise NotAPicture(
@@ -104,7 +108,6 @@ def _opened(path: Path, suffix: str) -> Image.Image:
         raise NotAPicture(f"It is {width} by {height}: no side may have more than {LONGEST_SIDE}.")
     if max(width, height) > MOST_RATIO * min(width, height):
         raise NotAPicture(f"It is {width} by {height}: too narrow to be shown.")
-    return opened
 
 
 def _developed(opened: Image.Image, suffix: str, folder: Path, hears: Hears) -> Developed:

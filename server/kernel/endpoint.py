@@ -94,7 +94,7 @@ BY_ADDRESS = Limit(1000, 10, "address")
 class Operation(Struct, frozen=True, kw_only=True):
     """One endpoint: the source of its route and of its documentation."""
 
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    method: Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
     path: str
     handler: Handler
     access: Access = "anyone"
@@ -201,7 +201,7 @@ class Edge:
         operation = self._operation
         limit, name = operation.limit, operation.name
         if limit is None:
-            reads = operation.method == "GET"
+            reads = operation.method in {"GET", "HEAD", "OPTIONS"}
             limit = operation.DEFAULT_READ if reads else operation.DEFAULT_WRITE
             name = "read" if reads else "write"
         address: str = request.scope.get("lumen.client", "")

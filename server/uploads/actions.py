@@ -31,6 +31,7 @@ from server.uploads.model import (
     key_of,
     kind_of,
     looks_like,
+    tail_of,
 )
 
 # A link that ended may still be in use by who began in time.
@@ -233,6 +234,9 @@ async def purge_ended(db: Db, storage: Storage, now: datetime, limit: int) -> in
     given_back: dict[UUID, int] = {}
     for each in ended:
         await storage.delete(each.key)
+        if each.pieces is not None:
+            await storage.drop_parts(each.key, each.pieces.name)
+            await storage.delete(tail_of(each.key))
         if each.state != "refused":
             given_back[each.owner_id] = given_back.get(each.owner_id, 0) + each.size
     await store.purge(db, [each.id for each in ended], now)

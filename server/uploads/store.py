@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from server.kernel.database import Db, metadata
-from server.uploads.model import Pictured, State, Upload
+from server.uploads.model import Pictured, Pieces, State, Upload
 
 uploads = Table(
     "uploads",
@@ -130,7 +130,11 @@ async def used(db: Db, owner_id: UUID) -> int:
 
 async def add(db: Db, upload: Upload) -> None:
     """Store an upload that was signed."""
-    await db.execute(uploads.insert().values(msgspec.structs.asdict(upload)))
+    row = msgspec.to_builtins(upload, builtin_types=_AS_THEY_ARE)
+    await db.execute(uploads.insert().values(row))
+
+
+_AS_THEY_ARE = (UUID, datetime, bytes)
 
 
 async def find(db: Db, upload_id: UUID) -> Upload | None:
@@ -156,6 +160,37 @@ async def arrive(db: Db, upload_id: UUID, now: datetime, until: datetime) -> Upl
         changed_at=now,
         expires_at=until,
     )
+
+
+async def lay_out(db: Db, upload_id: UUID, pieces: Pieces) -> None:
+    """Let an upload come in pieces."""
+    await _change(db, uploads.c.id == upload_id, pieces=msgspec.to_builtins(pieces))
+
+
+async def take_up(
+    db: Db, upload_id: UUID, attempt: UUID, *, now: datetime, silence: timedelta
+) -> Upload | None:
+    """Give one request the right to add to an upload; None when another has it, or it ended."""
+    silent = or_(uploads.c.attempt.is_(None), uploads.c.changed_at < now - silence)
+    resumable = and_(uploads.c.state == "signed", uploads.c.pieces.is_not(None))
+    which = and_(uploads.c.id == upload_id, resumable, silent, uploads.c.expires_at > now)
+    return await _change(db, which, attempt=attempt, changed_at=now)
+
+
+async def add_pieces(
+    db: Db, upload_id: UUID, attempt: UUID, received: int, pieces: Pieces | None, **times: datetime
+) -> bool:
+    """Note what has arrived; False when another request took over."""
+    which = and_(
+        uploads.c.id == upload_id, uploads.c.state == "signed", uploads.c.attempt == attempt
+    )
+    laid = None if pieces is None else msgspec.to_builtins(pieces)
+    return await _change(db, which, received=received, pieces=laid, **times) is not None
+
+
+async def put_down(db: Db, upload_id: UUID, attempt: UUID) -> None:
+    """Give the right to add to an upload back."""
+    await _change(db, and_(uploads.c.id == upload_id, uploads.c.attempt == attempt), attempt=None)
 
 
 async def begin(
@@ -314,4 +349,5 @@ def _of(upload_id: UUID, attempt: UUID) -> Any:
 
 
 def _upload(row: Any) -> Upload:
-    return Upload(**row._asdict())
+    given = dict(zip(Upload.__struct_fields__, row, strict=True))
+    return msgspec.convert(given, Upload, builtin_types=_AS_THEY_ARE)

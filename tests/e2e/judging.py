@@ -13,8 +13,10 @@ HERE = Path(__file__).parent
 RELEASES = ("phoenix-1-7-21", "phoenix-1-8-12", "phoenix-1-8-16")
 
 
-async def judged(app: Any, script: str, package: str) -> dict[str, Any]:
-    """Return what the script saw with one release of the client: one line of JSON."""
+async def judged(
+    app: Any, script: str, package: str, *more: str, path: str = "/socket"
+) -> dict[str, Any]:
+    """Return what the script saw with one release of a client: one line of JSON."""
     node = shutil.which("node")
     assert node is not None, "Node is needed to run the official client"
     listener = socket.create_server(("127.0.0.1", 0))
@@ -23,8 +25,9 @@ async def judged(app: Any, script: str, package: str) -> dict[str, Any]:
     serve = asyncio.create_task(server.serve(sockets=[listener]))
     process = await asyncio.create_subprocess_exec(
         *(node, "--experimental-websocket", str(HERE / script)),
-        f"http://127.0.0.1:{listener.getsockname()[1]}/socket",
+        f"http://127.0.0.1:{listener.getsockname()[1]}{path}",
         package,
+        *more,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
