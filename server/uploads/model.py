@@ -210,13 +210,13 @@ def key_of(owner_id: UUID, upload_id: UUID, mime: str) -> str:
     return f"uploads/{owner_id.hex}/{upload_id.hex}{SUFFIXES[mime]}"
 
 
-def id_of(key: str) -> UUID | None:
-    """Read from a key which upload it names; None when it names none."""
 def tail_of(key: str) -> str:
     """Name what has arrived of an upload and makes no part yet."""
     return f"{key.partition('.')[0]}-tail.bin"
 
 
+def id_of(key: str) -> UUID | None:
+    """Read from a key which upload it names; None when it names none."""
     folder, _, name = key.rpartition("/")
     stem, dot, suffix = name.partition(".")
     top, _, owner = folder.partition("/")
