@@ -21,6 +21,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "media": ("jobs.pictures.job",),
     "cards": ("jobs.cards.render_job",),
+    "films": ("jobs.media.job",),
 }
 
 

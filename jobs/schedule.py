@@ -260,6 +260,21 @@ async def look_at_uploads(services: Services) -> None:
     )
 
 
+async def encode_films(services: Services) -> None:
+    """Queue the encoding of films and sounds: of new ones, and of what fell silent."""
+    now = services.clock.now()
+    async with services.database.read() as db:
+        arrived = await uploads.waiting(db, now, MOST_OF_A_SWEEP)
+    new = [each for each in arrived if each.state == "arrived" and each.kind != "picture"]
+    async with services.database.begin() as db:
+        for each in new:
+            await media.encoding.ask(
+                db, each.id, each.owner_id, key=each.key, size=each.size, now=now
+            )
+        line = await media.encoding.in_line(db, now=now, limit=MOST_OF_A_SWEEP)
+    await services.queue.enqueue_many(media.ENCODE, media.encoding.tickets(line))
+
+
 async def purge_uploads(services: Services) -> None:
     """Remove what was uploaded and nothing shows, and what is not to be kept as it came."""
     now, storage = services.clock.now(), services.storage
@@ -300,6 +315,7 @@ SWEEPS: Sequence[Every] = (
     Every("card_links", 60, card_links),
     Every("look_at_uploads", 20, look_at_uploads),
     Every("purge_uploads", 60, purge_uploads),
+    Every("encode_films", 10, encode_films),
     Every("recount", 3600, recount),
 )
 

@@ -16,7 +16,7 @@ from jobs.workshop import Opens, Workshop
 from server.kernel.logs import log
 
 # Fetching is mostly waiting, so many feeds at a time; embedding and rendering fill a core each.
-LANES = {"ingest": 12, "embed": 1, "mail": 1, "media": 1, "cards": 1}
+LANES = {"ingest": 12, "embed": 1, "mail": 1, "media": 1, "cards": 1, "films": 2}
 GRACE_SECONDS = 20.0
 RESTART_SECONDS = 1.0
 

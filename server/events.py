@@ -13,7 +13,7 @@ from server.items.events import (
 )
 from server.kernel.notice import NoticeGiven
 from server.kernel.outbox import Event
-from server.media.events import CardChanged
+from server.media.events import CardChanged, EncodingChanged
 from server.moderation.events import Decided
 from server.notifications.events import (
     NotificationDispatched,
@@ -58,6 +58,7 @@ EVENTS: tuple[type[Event], ...] = (
     UploadArrived,
     UploadChecked,
     CardChanged,
+    EncodingChanged,
     Decided,
     PostCreated,
     PostEdited,

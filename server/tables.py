@@ -13,6 +13,7 @@ from server.kernel import idempotency as _idempotency
 from server.kernel import leases as _leases
 from server.kernel import outbox as _outbox
 from server.kernel.database import metadata
+from server.media import encodings as _encodings
 from server.media import store as _media
 from server.moderation import store as _moderation
 from server.notifications import sending as _push
@@ -37,6 +38,7 @@ STORES = (
     _items,
     _uploads,
     _media,
+    _encodings,
     _engagement,
     _posts,
     _comments,

@@ -127,6 +127,7 @@ class _Kept:
         path = folder / f"{planned.rungs[0].name}.video.mp4"
         self._container = av.open(str(path), "w", format="mp4")
         self._stream = self._container.add_stream_from_template(video)
+        self._any = False
         self._shift = round(found.zero / video.time_base)
 
     def take(self, packet: Any) -> None:
@@ -136,8 +137,11 @@ class _Kept:
         packet.dts -= self._shift
         packet.stream = self._stream
         self._container.mux(packet)
+        self._any = True
 
     def close(self) -> None:
+        if not self._any:
+            raise Refused("No frame of the picture can be read.")
         self._container.close()
 
 

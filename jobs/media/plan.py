@@ -39,7 +39,7 @@ _HIGHEST_LEVEL = 42
 _KEPT_UP_TO = 720
 _LONGEST_GROUP = 5.0
 # Of other containers the packets do not say when they are shown.
-_KEPT_FROM = {"mov", "matroska"}
+_KEPT_FROM = {"mov"}
 
 
 def plan(found: Found, bounds: Bounds) -> Plan:

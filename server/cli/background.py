@@ -27,7 +27,7 @@ def background_parts(
         ),
         PythonPart(
             "cards",
-            ["jobs", "work", "--queues", "cards"],
+            ["jobs", "work", "--queues", "cards", "films"],
             environ,
             console=console,
             nice=CARDS_NICE,

@@ -12,7 +12,7 @@ from server.cli import given
 @click.option(
     "--queues",
     multiple=True,
-    type=click.Choice(["ingest", "embed", "mail", "media", "cards"]),
+    type=click.Choice(["ingest", "embed", "mail", "media", "cards", "films"]),
     help="Only a worker of these queues, in this order; without it, everything.",
 )
 @click.option("--failed", is_flag=True, help="List jobs and events that failed for good, and end.")

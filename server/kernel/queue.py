@@ -9,7 +9,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-QUEUES = ("ingest", "embed", "mail", "media", "cards")
+QUEUES = ("ingest", "embed", "mail", "media", "cards", "films")
 
 
 class Task(Struct, frozen=True):

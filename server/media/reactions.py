@@ -1,16 +1,19 @@
 """What media do when items come or change, and when a card has its poster."""
 
 from collections.abc import Sequence
+from typing import Literal
 from uuid import UUID
 
-from server import items
+from server import items, uploads
 from server.items.events import ItemsEdited, ItemsPublished
 from server.kernel.database import Db
 from server.kernel.outbox import Reaction
 from server.kernel.services import Services
-from server.media import actions
-from server.media.events import CardChanged
-from server.media.tasks import POSTERS, RENDER
+from server.media import actions, encoding
+from server.media.events import CardChanged, EncodingChanged
+from server.media.made import EncodingState
+from server.media.tasks import ENCODE, POSTERS, RENDER
+from server.uploads.events import UploadArrived
 
 
 async def on_published(services: Services, db: Db, event: ItemsPublished) -> None:
@@ -33,6 +36,44 @@ async def on_card(services: Services, _db: Db, event: CardChanged) -> None:
         await services.queue.enqueue(RENDER, args, job_id=job_id)
 
 
+async def on_upload(services: Services, db: Db, event: UploadArrived) -> None:
+    """Have a film or a sound encoded that somebody brought."""
+    upload = await uploads.film_or_sound(db, event.id)
+    if upload is None:
+        return
+    await encoding.ask(
+        db,
+        upload.id,
+        upload.owner_id,
+        key=upload.key,
+        size=upload.size,
+        now=services.clock.now(),
+    )
+    job_id, args = encoding.ticket(upload.id)
+    await services.queue.enqueue(ENCODE, args, job_id=job_id)
+
+
+async def on_encoding(services: Services, _db: Db, event: EncodingChanged) -> None:
+    """Tell the owner's open screens, and queue what waits anew.
+
+    Of what is done or refused the upload tells.
+    """
+    if event.state == "waiting":
+        job_id, args = encoding.ticket(event.id)
+        await services.queue.enqueue(ENCODE, args, job_id=job_id)
+    state = _SHOWN.get(event.state)
+    if state is not None:
+        push = uploads.MediaPush(event.id, event.key, state, 0.0, event.error)
+        await services.publisher.broadcast(f"user:{event.owner_id}", "media", push)
+
+
+_SHOWN: dict[EncodingState, Literal["arrived", "failed", "cancelled"]] = {
+    "waiting": "arrived",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+
+
 async def _drawable(db: Db, ids: Sequence[UUID]) -> list[UUID]:
     """Put the last published first, and leave out comments: they have no card of their own."""
     found = await items.by_ids(db, ids)
@@ -48,4 +89,6 @@ reactions = [
     Reaction("media.published", ItemsPublished, on_published),
     Reaction("media.edited", ItemsEdited, on_edited),
     Reaction("media.card", CardChanged, on_card),
+    Reaction("media.upload", UploadArrived, on_upload),
+    Reaction("media.encoding", EncodingChanged, on_encoding),
 ]

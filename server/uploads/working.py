@@ -27,6 +27,13 @@ class Attempt(Struct, frozen=True):
     token: UUID
 
 
+async def film_or_sound(db: Db, upload_id: UUID) -> Upload | None:
+    """Read an upload that waits to be encoded; None when it is a picture, or waits no longer."""
+    upload = await store.find(db, upload_id)
+    waits = upload is not None and upload.kind != "picture" and upload.state == "arrived"
+    return upload if waits else None
+
+
 async def begin(db: Db, upload_id: UUID, *, now: datetime) -> Attempt | None:
     """Begin to look at an upload; None when there is nothing to do, or another is at it.
 

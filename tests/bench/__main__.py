@@ -20,6 +20,7 @@ BENCHMARKS = (
     "newsroom",
     "embed",
     "cards",
+    "encode",
 )
 
 
