@@ -99,6 +99,16 @@ class Signed(Struct, frozen=True):
     expires_at: datetime
 
 
+class Pieces(Struct, frozen=True):
+    """Where the bytes lie of an upload that comes in pieces."""
+
+    # By which the storage finds the parts together, and the tag of each.
+    name: str
+    tags: list[str] = []
+    # How many bytes lie beside them: too few for a part of their own.
+    tail: int = 0
+
+
 class Upload(Struct, frozen=True, kw_only=True):
     """An upload as it stands."""
 
@@ -116,6 +126,9 @@ class Upload(Struct, frozen=True, kw_only=True):
     attempts: int = 0
     # Whether the bytes as they were uploaded may still be in the storage.
     kept: bool = True
+    # Of one that comes in pieces: how many bytes are there, and where they lie.
+    received: int = 0
+    pieces: Pieces | None = None
     created_at: datetime
     changed_at: datetime
     expires_at: datetime
@@ -197,6 +210,11 @@ def kind_of(mime: str) -> Kind:
 def key_of(owner_id: UUID, upload_id: UUID, mime: str) -> str:
     """Name an upload; whose it is can be read from its name, which only we give."""
     return f"uploads/{owner_id.hex}/{upload_id.hex}{SUFFIXES[mime]}"
+
+
+def tail_of(key: str) -> str:
+    """Name what has arrived of an upload and makes no part yet."""
+    return f"{key.partition('.')[0]}-tail.bin"
 
 
 def id_of(key: str) -> UUID | None:
