@@ -10,6 +10,7 @@ import redis
 from msgspec import Struct
 from rq import SimpleWorker
 from rq.exceptions import StopRequested
+from rq.executions import Execution
 from rq.job import Job as RqJob
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
@@ -73,6 +74,7 @@ class Lane(SimpleWorker):
     def execute_job(self, job: RqJob, queue: Queue) -> None:
         """Do one job that was taken from the queue."""
         work_at(self)
+        self._forget_lost_executions(job)
         self._job = job
         super().execute_job(job, queue)
         self._job = None
@@ -121,6 +123,16 @@ class Lane(SimpleWorker):
             error=f"{type(exc_info[1]).__name__}: {exc_info[1]}"[:300],
             retries_left=job.retries_left,
         )
+
+    def _forget_lost_executions(self, job: RqJob) -> None:
+        """Take killed attempts off a job's books, which outlive what they name by a minute.
+
+        RQ would look for them when the job is done, and make a failure of it.
+        """
+        for lost in job.execution_registry.get_execution_ids():
+            execution = Execution(lost, job.id, self.connection)
+            if not self.connection.exists(execution.key):
+                self.connection.zrem(job.execution_registry.key, lost)
 
     def _beat(self) -> None:
         if self._job is not None:

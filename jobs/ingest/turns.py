@@ -14,15 +14,21 @@ from typing import Any
 
 from msgspec import Struct
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from server.kernel.logs import log
 
 # A host is asked at most so often at once, and once in so many seconds after that.
 BURST = 3
 SPACING_SECONDS = 1.0
 LONGEST_SPACING_SECONDS = 30.0
-# Longer than any one request takes: what was taken by a worker that died is free again after it.
-LEASE_SECONDS = 75.0
+# Renewed while the turn lasts: what was taken by a worker that died is free again after it.
+LEASE_SECONDS = 20.0
+_RENEW_SECONDS = 5.0
 LONGEST_CLOSED = timedelta(hours=24)
 _LOOK_SECONDS = 0.2
+
+_log = log("ingest")
 
 # The clock is that of Redis, the same for all workers.
 _TAKE = """
@@ -41,6 +47,10 @@ return {'taken', 0}
 """
 _GIVE_BACK = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+_RENEW = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 0
 """
 _CLOSE = """
@@ -74,6 +84,7 @@ class Turns:
     def __init__(self, redis: Redis, pace: Pace | None = None) -> None:
         self._take = redis.register_script(_TAKE)
         self._give_back = redis.register_script(_GIVE_BACK)
+        self._renew = redis.register_script(_RENEW)
         self._close = redis.register_script(_CLOSE)
         self.pace = pace or Pace()
         self._chance = random.Random()  # noqa: S311 - nothing is guarded by it
@@ -90,11 +101,22 @@ class Turns:
         """
         token = secrets.token_hex(8)
         await self._wait(host, token, patience, spacing_seconds)
+        renewing = asyncio.create_task(self._keep(host, token))
         try:
             yield
         finally:
+            renewing.cancel()
             # Also when this job is cancelled: nobody is to wait for the lease to end by itself.
             await asyncio.shield(self._give_back(keys=[_lease(host)], args=[token]))
+
+    async def _keep(self, host: str, token: str) -> None:
+        while True:
+            await asyncio.sleep(_RENEW_SECONDS)
+            try:
+                await self._renew(keys=[_lease(host)], args=[token, int(LEASE_SECONDS * 1000)])
+            except RedisError as error:
+                # The next time may do; if none does, the turn goes to somebody else.
+                _log.warning("turn_not_renewed", error=type(error).__name__)
 
     async def close(self, host: str, span: timedelta) -> None:
         """Leave a host alone, in all workers, for as long as it asks."""
