@@ -77,7 +77,11 @@ _COUNT = text(
         '{}'),
       actor_count = actor_count + :more,
       change = :change,
-      gone_at = case when actor_count + :more > 0 then null else cast(:now as timestamptz) end
+      gone_at = case
+        -- Gone with actors left: its target is, and one actor fewer does not bring it back.
+        when gone_at is not null and actor_count > 0 then gone_at
+        when actor_count + :more > 0 then null
+        else cast(:now as timestamptz) end
     where user_id = :user_id and id = :id
     returning gone_at is not null
     """
