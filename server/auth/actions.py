@@ -123,9 +123,7 @@ async def open_session(
     family = new_id()
     agent = "".join(c for c in user_agent if c.isprintable())[:MOST_USER_AGENT]
     if await store.is_new_agent(db, user.id, agent):
-        said = (
-            f"Somebody signed in to your account with a browser that is new to us: {agent}"
-        )
+        said = f"Somebody signed in to your account with a browser that is new to us: {agent}"
         notice = NoticeGiven(kind="security", target_id=family, text=said, user_id=user.id)
         await outbox.emit(db, notice, key=user.id)
     await store.add_sign_in(db, family, user.id, agent, now)
