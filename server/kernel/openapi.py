@@ -124,11 +124,10 @@ def _responses(operation: Operation, schemas: dict[int, Any]) -> dict[str, Any]:
 
 
 def _problems_of(operation: Operation) -> list[type[Problem]]:
-    implied: list[type[Problem]] = [TooMany]
+    # Whoever shows a token that has ended is told so, even where nobody need show one.
+    implied: list[type[Problem]] = [TooMany, SignInFirst]
     if operation.body is not None or operation.query is not None or "{id}" in operation.path:
         implied.append(Malformed)
-    if operation.access != "anyone":
-        implied.append(SignInFirst)
     if operation.access == "admin":
         implied.append(NotAllowed)
     if operation.takes_key:

@@ -68,13 +68,25 @@ export async function open({ quoted, edited, done = posted } = {}) {
 		press(row, { ".drop": drop });
 		try {
 			const signed = await request("POST", "/uploads/sign", { size: picture.size, mime: picture.type });
-			const answer = await fetch(signed.upload_url, { method: "PUT", body: picture, headers: { "content-type": picture.type } });
+			const answer = await fetch(signed.upload_url, { method: "PUT", body: picture, headers: { "content-type": picture.type, ...signed.headers } });
 			if (!answer.ok) throw new Error("The picture did not get through.");
+			state.textContent = "Making it ready…";
+			await looked(signed.id);
 			pictures.push({ row, key: signed.key, alt });
 			state.textContent = "Ready";
 		} catch (refusal) {
 			drop();
 			problem.textContent = refusal.message;
+		}
+	}
+
+	// It is looked at, made upright and small, before anybody sees it.
+	async function looked(id) {
+		let now = await request("POST", `/uploads/${id}/arrived`);
+		for (let wait = 250; !["checked", "attached"].includes(now.state); wait = Math.min(wait * 1.5, 2000)) {
+			if (now.error || !form.isConnected) throw new Error(now.error ?? "It was left out.");
+			await new Promise((done) => setTimeout(done, wait));
+			now = await request("GET", `/uploads/${id}`);
 		}
 	}
 
