@@ -2,8 +2,10 @@
 
 import re
 import uuid
+from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.conftest import PASSWORD, SETTLE, Stack, Window, Windows, keep_picture
@@ -146,6 +148,32 @@ def test_who_is_blocked_sees_nothing_any_more(windows: Windows) -> None:
     following(grace.page)
     expect(grace.page.get_by_role("heading", name="You follow nobody yet")).to_be_visible()
     expect(grace.page.get_by_text(mark)).to_have_count(0)
+
+
+def test_a_picture_is_shown_with_its_words_and_upright(windows: Windows, tmp_path: Path) -> None:
+    window = windows.open()
+    windows.sign_up(window)
+    page = window.page
+    photo = tmp_path / "pier.jpg"
+    # On its side, as telephones write them: six is "turn it to the right".
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (640, 320), (180, 90, 30)).save(photo, exif=exif)
+
+    page.keyboard.press("p")
+    page.get_by_label("Your post").fill("The pier at noon")
+    page.locator("input[type=file]").set_input_files(photo)
+    page.get_by_label("What the picture shows").fill("A pier in the sun")
+    expect(page.locator("dialog").get_by_text("Ready", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Post", exact=True).click()
+    show_posted(page)
+
+    shown = page.locator("dialog").get_by_role("img", name="A pier in the sun")
+    expect(shown).to_be_visible()
+    shown.evaluate("(image) => image.decode()")
+    width, height = shown.evaluate("(image) => [image.naturalWidth, image.naturalHeight]")
+    assert height == 2 * width
+    keep_picture(page, "phone-dark-picture")
 
 
 def test_people_change_how_they_are_shown_and_what_they_hear(windows: Windows) -> None:
