@@ -16,7 +16,6 @@ from server.comments import (
     Draft,
     Edit,
     TooDeep,
-    TooLateToEdit,
     Wanted,
 )
 from server.engagement import NoSuchItem
@@ -24,6 +23,7 @@ from server.kernel.ids import new_id
 from server.kernel.problems import CursorInvalid, Malformed, NotAllowed, SignInFirst
 from server.kernel.services import Services
 from server.kernel.viewer import VISITOR, Viewer
+from server.posts import TooLateToEdit
 from tests.people import a_user, an_item
 
 pytestmark = pytest.mark.anyio
