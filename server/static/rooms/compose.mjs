@@ -68,7 +68,7 @@ export async function open({ quoted, edited, done = posted } = {}) {
 		press(row, { ".drop": drop });
 		try {
 			const signed = await request("POST", "/uploads/sign", { size: picture.size, mime: picture.type });
-			const answer = await fetch(signed.upload_url, { method: "PUT", body: picture, headers: { "content-type": picture.type, ...signed.headers } });
+			const answer = await fetch(signed.upload_url, { method: "PUT", body: picture, credentials: "omit", headers: { "content-type": picture.type, ...signed.headers } });
 			if (!answer.ok) throw new Error("The picture did not get through.");
 			state.textContent = "Making it ready…";
 			await looked(signed.id);
