@@ -1,28 +1,23 @@
 """Has a picture developed in a process of its own, and does not believe it before it has looked."""
 
 import asyncio
-import contextlib
-import os
 import signal
-import sys
-import tempfile
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
 
-import jobs
+from jobs import apart
 from jobs.pictures.order import Developed, Order, Print, Progress, Refused, Report
 
 WALL_SECONDS = 90.0
 _FOLDER = "lumen-picture-"
+_LEFT_SECONDS = 3600.0
 _LINE_BYTES = 16_384
 _MOST_BYTES = 16 * 1024 * 1024
-_INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 Hears: TypeAlias = Callable[[float], Awaitable[None]]
 
@@ -46,8 +41,7 @@ async def developed(
         TookTooLong: it was not done in time.
 
     """
-    with tempfile.TemporaryDirectory(prefix=_FOLDER) as name:
-        folder = Path(name)
+    async with apart.workplace(_FOLDER, left_seconds=_LEFT_SECONDS) as folder:
         await asyncio.to_thread((folder / f"original{suffix}").write_bytes, content)
         told = await _told(folder, Order(f"original{suffix}", suffix), hears, within)
         for each in (told.plain, *told.sizes, *([told.film] if told.film else [])):
@@ -64,27 +58,15 @@ def _check(folder: Path, made: Print) -> None:
 
 
 async def _told(folder: Path, order: Order, hears: Hears, within: float) -> Developed:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "jobs.pictures.child", str(os.getpid())),
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=DEVNULL,
-        cwd=folder,
-        env=_environment(os.environ),
-        start_new_session=True,
-        limit=_LINE_BYTES,
-    )
     try:
-        async with asyncio.timeout(within):
+        async with (
+            apart.process("jobs.pictures.child", folder, line_bytes=_LINE_BYTES) as process,
+            asyncio.timeout(within),
+        ):
             told = await _heard(process, order, hears)
             code = await process.wait()
     except TimeoutError:
         raise TookTooLong(f"It took more than {within:g} s to read.") from None
-    finally:
-        # Also when this job is cancelled: nothing goes on without us.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.communicate()
     if code != 0 or told is None:
         # It is the file that did this: it is never read twice.
         why = "takes longer" if code == -signal.SIGXCPU else "takes more"
@@ -93,12 +75,8 @@ async def _told(folder: Path, order: Order, hears: Hears, within: float) -> Deve
 
 
 async def _heard(process: Process, order: Order, hears: Hears) -> Developed | None:
-    assert process.stdin is not None  # noqa: S101 - it was asked for
     assert process.stdout is not None  # noqa: S101 - it was asked for
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        process.stdin.write(msgspec.json.encode(order))
-        await process.stdin.drain()
-    process.stdin.close()
+    await apart.hand_over(process, order)
     told: Developed | None = None
     try:
         while line := await process.stdout.readline():
@@ -113,10 +91,3 @@ async def _heard(process: Process, order: Order, hears: Hears) -> Developed | No
     except (ValueError, msgspec.DecodeError) as error:
         raise NotShown("Reading it came to no report.") from error
     return told
-
-
-def _environment(given: Mapping[str, str]) -> dict[str, str]:
-    """Give the process what it needs to find itself, and no secret of ours."""
-    kept = {name: given[name] for name in _INHERITED if name in given}
-    root = str(Path(jobs.__file__).parent.parent)
-    return {**kept, "PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1", **_ONE_THREAD}

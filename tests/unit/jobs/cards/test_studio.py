@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from jobs.cards import studio
+from jobs import apart
 from jobs.cards.boxes import starts_at_once
 from jobs.cards.model import CardText
 from jobs.cards.studio import NotRendered, rendered
@@ -58,7 +58,7 @@ def child_says(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> N
         (each / "__init__.py").touch()
     (package / "child.py").write_text(program)
     monkeypatch.setattr(
-        studio, "_environment", lambda _given: {"PYTHONPATH": str(folder), "PATH": "/usr/bin"}
+        apart, "environment", lambda _given: {"PYTHONPATH": str(folder), "PATH": "/usr/bin"}
     )
 
 
@@ -83,7 +83,7 @@ def test_the_process_is_confined() -> None:
 
 def test_the_process_gets_no_secret() -> None:
     given = {"SECRET_KEY": "s", "DATABASE_URL": "d", "S3_SECRET_ACCESS_KEY": "k", "PATH": "/bin"}
-    kept = studio._environment(given)
+    kept = apart.environment(given)
     assert kept["PATH"] == "/bin"
     assert not {"SECRET_KEY", "DATABASE_URL", "S3_SECRET_ACCESS_KEY"} & set(kept)
 
